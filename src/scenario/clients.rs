@@ -1,0 +1,306 @@
+//! `clients`: who sends requests, when, as whom, and what they do when no answer comes.
+
+use crate::dist::Distribution;
+use crate::units::{Rate, Share, Span};
+use serde::Deserialize;
+
+/// A population of clients that behave alike.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// Name, unique among the clients.
+    pub name: String,
+    /// When requests (or sessions, where `session` is given) begin.
+    pub arrivals: Arrivals,
+    /// How many distinct users there are, and how popular each is. Without it every request or session is a user of its own.
+    #[serde(default)]
+    pub population: Option<Population>,
+    /// Who shares addresses. Default: each user has an address of its own.
+    #[serde(default)]
+    pub addresses: Option<Addresses>,
+    /// Makes each arrival a session of several requests.
+    #[serde(default)]
+    pub session: Option<Session>,
+    /// Request classes, drawn by weight. A trace with its own `work` needs none.
+    #[serde(default)]
+    pub requests: Vec<RequestClass>,
+    /// One-way network delay between the client and the first balancer. Default: none.
+    #[serde(default)]
+    pub latency: Option<Distribution>,
+    /// How long the client waits for the answer to one try. Default: for ever.
+    #[serde(default)]
+    pub timeout: Option<Span>,
+    /// When and how the client tries again. Default: never.
+    #[serde(default)]
+    pub retry: Option<Retry>,
+    /// Known, but part of a later release.
+    #[serde(default)]
+    pub hedge: Option<crate::document::Later>,
+    /// Known, but part of a later release.
+    #[serde(default)]
+    pub fan_out: Option<crate::document::Later>,
+}
+
+/// When requests or sessions begin.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Arrivals {
+    /// Independent arrivals at a constant mean rate.
+    Poisson { rate: Rate },
+    /// The k-th arrival at k / rate.
+    Deterministic { rate: Rate },
+    /// Independent gaps of one distribution.
+    Renewal { gap: Distribution },
+    /// Markov-modulated Poisson: the rate changes between states in cyclic order, each stay exponential.
+    Mmpp { states: Vec<MmppState> },
+    /// Poisson with rate mean + amplitude sin(2 pi t / period).
+    Diurnal { mean: Rate, amplitude: Rate, period: Span },
+    /// Poisson whose rate is linear between points, constant before the first and after the last.
+    Piecewise { points: Vec<RatePoint> },
+    /// Poisson with the base rate, and the peak rate during `for` at the start of each `every`.
+    Burst {
+        base: Rate,
+        peak: Rate,
+        every: Span,
+        #[serde(rename = "for")]
+        lasts: Span,
+    },
+    /// A fixed number of users; each thinks, sends, waits for the answer, and thinks again.
+    Closed { users: u32, think: Distribution },
+    /// Recorded arrivals.
+    Trace(Trace),
+}
+
+/// One state of an `mmpp`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MmppState {
+    /// Arrival rate in this state; 0/s is allowed.
+    pub rate: Rate,
+    /// Mean of the exponential time spent in it.
+    pub mean_stay: Span,
+}
+
+/// One point of a `piecewise` rate.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RatePoint {
+    pub at: Span,
+    pub rate: Rate,
+}
+
+/// Arrivals read from a file: CSV with a header, or an access log.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trace {
+    /// Path relative to the scenario file; `.gz` is unpacked as it is read.
+    pub file: String,
+    /// `csv` (default) or `combined`, the log format of Apache and nginx.
+    #[serde(default)]
+    pub format: TraceFormat,
+    /// The column with the arrival time. CSV only.
+    #[serde(default)]
+    pub time: Option<TimeColumn>,
+    /// Work of each request: a constant plus each column times its unit. CSV only; without it the work comes from `requests`.
+    #[serde(default)]
+    pub work: Option<TraceWork>,
+    /// Column that says who the client is; an IP address is the client's address too. CSV only.
+    #[serde(default)]
+    pub client: Option<String>,
+    /// Column with the path. CSV only.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Speed of the replay: 2.0 is twice as fast. Default: 1.
+    #[serde(default)]
+    pub pace: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceFormat {
+    #[default]
+    Csv,
+    Combined,
+}
+
+/// Where the arrival time stands: a number in `unit` since the start; without a unit a date-time, counted from the first row.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeColumn {
+    pub column: String,
+    #[serde(default)]
+    pub unit: Option<Span>,
+}
+
+/// Work of a traced request.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceWork {
+    #[serde(default)]
+    pub constant: Span,
+    /// Each column with the work that one unit of it costs.
+    #[serde(default)]
+    pub columns: std::collections::BTreeMap<String, Span>,
+}
+
+/// How many users there are. `20000` means each is alike.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct Population {
+    pub users: u32,
+    /// Exponent of the Zipf law of popularity; 0 makes all alike.
+    pub zipf: f64,
+}
+
+/// Who shares an address.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Addresses {
+    pub nat: Nat,
+}
+
+/// A share of the users sits behind a few addresses.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nat {
+    pub share: Share,
+    /// Number of shared addresses.
+    pub behind: u32,
+}
+
+/// A session: several requests of one user, one after the other.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// Requests in a session.
+    pub requests: SessionLength,
+    /// Time between an answer and the next request.
+    pub think: Distribution,
+}
+
+/// Number of requests of a session, at least 1.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SessionLength {
+    Constant(u32),
+    /// 1, 2, 3, ... with the given mean.
+    Geometric { mean: f64 },
+    /// Each number from min to max alike.
+    Uniform { min: u32, max: u32 },
+}
+
+/// A class of requests.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestClass {
+    /// Default: the path, or `all`.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Default: `/`.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Share of this class among all, relative to the others. Default: 1.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// Service time on a server of speed 1.
+    pub work: Distribution,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// When and how a failed try is repeated. On a client the request goes through the balancer anew; on a balancer it is the
+/// balancer that tries again.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Tries after the first.
+    pub max: u32,
+    /// Which failures are tried again. Default: connect_failure.
+    #[serde(default = "default_when")]
+    pub when: Vec<Failure>,
+    /// Wait before a retry. Default: none.
+    #[serde(default)]
+    pub backoff: Backoff,
+    /// Retries are at most this share of the first tries of the last 10 s. Default: no limit.
+    #[serde(default)]
+    pub budget: Option<Share>,
+    /// Which servers may be tried. Default: any.
+    #[serde(default)]
+    pub to: RetryTo,
+}
+
+fn default_when() -> Vec<Failure> {
+    vec![Failure::ConnectFailure]
+}
+
+/// Ways in which a try fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The server's port is closed, or the connection was not made in time.
+    ConnectFailure,
+    /// The connection broke while the request was under way.
+    Reset,
+    /// No answer within the timeout.
+    Timeout,
+    /// The server's queue was full (a 503).
+    Refused,
+    /// The server answered with an error.
+    #[serde(rename = "5xx")]
+    ServerError,
+    /// The balancer had no server to send to (a 503).
+    NoServer,
+}
+
+impl Failure {
+    pub const ALL: [Failure; 6] =
+        [Failure::ConnectFailure, Failure::Reset, Failure::Timeout, Failure::Refused, Failure::ServerError, Failure::NoServer];
+
+    /// The name in files and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Failure::ConnectFailure => "connect_failure",
+            Failure::Reset => "reset",
+            Failure::Timeout => "timeout",
+            Failure::Refused => "refused",
+            Failure::ServerError => "5xx",
+            Failure::NoServer => "no_server",
+        }
+    }
+}
+
+/// Wait before the k-th retry: base x 2^(k-1), at most max, with jitter. A bare duration is a constant wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Backoff {
+    pub base: Span,
+    pub max: Span,
+    pub jitter: Jitter,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff { base: Span::ZERO, max: Span::ZERO, jitter: Jitter::None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Jitter {
+    /// The wait itself.
+    #[default]
+    None,
+    /// Uniform between 0 and the wait.
+    Full,
+    /// Half the wait, plus uniform between 0 and the other half.
+    Equal,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryTo {
+    #[default]
+    Any,
+    /// A server that this request has not tried yet.
+    Other,
+}

@@ -1,0 +1,117 @@
+//! `health_check`: how a balancer finds out who is alive.
+
+use crate::units::{Share, Span};
+use serde::Deserialize;
+
+/// An active health check: exactly one of `tcp` and `http`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthCheck {
+    /// A TCP connect passes the check: `tcp: {}`.
+    #[serde(default)]
+    pub tcp: Option<Tcp>,
+    /// The path of an HTTP request that must be answered with an expected status.
+    #[serde(default)]
+    pub http: Option<String>,
+    /// Statuses that pass. Default: 200-399.
+    #[serde(default)]
+    pub status: StatusRange,
+    /// From check to check. Default: 5s.
+    #[serde(default = "default_interval")]
+    pub interval: Span,
+    /// How long a check waits. Default: 2s.
+    #[serde(default = "default_timeout")]
+    pub timeout: Span,
+    /// Failed checks in a row that take a target out. Default: 3.
+    #[serde(default = "three")]
+    pub unhealthy_after: u32,
+    /// Passed checks in a row that bring it back. Default: 2.
+    #[serde(default = "two")]
+    pub healthy_after: u32,
+    /// Whether the interval runs from the start of a check or from its end to the start of the next. Default: start.
+    #[serde(default)]
+    pub interval_from: IntervalFrom,
+    /// When the first check of a target starts: at a uniform point of the first interval, or at 0. Default: random.
+    #[serde(default)]
+    pub phase: Phase,
+    /// What a target is taken for before any check. Default: healthy.
+    #[serde(default)]
+    pub initially: Initially,
+    /// What happens to requests when no target is healthy. Default: fail.
+    #[serde(default)]
+    pub when_none: WhenNone,
+    /// An HTTP check waits in the server's queue like a request. Default: false, it is answered at once.
+    #[serde(default)]
+    pub checks_queue: bool,
+}
+
+/// No settings: `tcp: {}`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tcp {}
+
+/// HTTP statuses from `first` to `last`, both included. Written `200` or `200-399`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct StatusRange {
+    pub first: u16,
+    pub last: u16,
+}
+
+impl Default for StatusRange {
+    fn default() -> Self {
+        StatusRange { first: 200, last: 399 }
+    }
+}
+
+fn default_interval() -> Span {
+    Span::from_secs(5)
+}
+
+fn default_timeout() -> Span {
+    Span::from_secs(2)
+}
+
+fn three() -> u32 {
+    3
+}
+
+fn two() -> u32 {
+    2
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntervalFrom {
+    #[default]
+    Start,
+    End,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    #[default]
+    Random,
+    Zero,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Initially {
+    #[default]
+    Healthy,
+    Unhealthy,
+}
+
+/// What a balancer does when too few targets are healthy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenNone {
+    /// No healthy target: the request fails (no_server).
+    #[default]
+    Fail,
+    /// No healthy target: all are used.
+    All,
+    /// Fewer healthy targets than this share: all are used.
+    Panic(Share),
+}

@@ -1,0 +1,94 @@
+//! The scenario file as plain structs: every field with its doc, unit and default. No behaviour, no I/O.
+//! `variants` says how `compare`, `sweep` and `--set` patch the document before it becomes these structs.
+
+pub mod balancers;
+pub mod clients;
+pub mod faults;
+pub mod health;
+pub mod servers;
+
+pub use balancers::*;
+pub use clients::*;
+pub use faults::*;
+pub use health::*;
+pub use servers::*;
+
+use crate::units::{Share, Span};
+use serde::Deserialize;
+
+/// One variant of a scenario, as the simulator needs it: the document after its patches, without `compare` and `sweep`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Name of the scenario; the results folder is called so. Default: the file's name.
+    #[serde(default)]
+    pub name: String,
+    /// What the scenario shows and what to look for.
+    #[serde(default)]
+    pub about: String,
+    /// Seed of all random draws. Default: 1.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// How long a run lasts in simulated time. Default: the length of the trace; without a trace it must be given.
+    #[serde(default)]
+    pub duration: Option<Span>,
+    /// What happens before this time is not counted. Default: 0s.
+    #[serde(default)]
+    pub warmup: Warmup,
+    /// Independent runs of each variant. Default: 10.
+    #[serde(default = "default_replications")]
+    pub replications: u32,
+    /// Who sends requests.
+    pub clients: Vec<Client>,
+    /// Who works on them.
+    pub servers: Vec<ServerGroup>,
+    /// Who routes them.
+    pub balancers: Vec<Balancer>,
+    /// The balancer at which clients enter. Default: the first one listed.
+    #[serde(default)]
+    pub entry: Option<String>,
+    /// What goes wrong, and when.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// Objectives that every variant is judged by.
+    #[serde(default)]
+    pub slo: Option<Slo>,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+fn default_replications() -> u32 {
+    10
+}
+
+/// The part of a run that is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub enum Warmup {
+    Fixed(Span),
+    /// Found by MSER-5 from a pilot run.
+    Auto,
+}
+
+impl Default for Warmup {
+    fn default() -> Self {
+        Warmup::Fixed(Span::ZERO)
+    }
+}
+
+/// Service level objectives; each one given must hold.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Slo {
+    /// Upper bound of the mean latency.
+    pub mean: Option<Span>,
+    /// Upper bound of the median latency.
+    pub p50: Option<Span>,
+    pub p90: Option<Span>,
+    pub p95: Option<Span>,
+    pub p99: Option<Span>,
+    pub p99_9: Option<Span>,
+    /// Least share of the finished requests that must succeed.
+    pub success: Option<Share>,
+}

@@ -1,0 +1,94 @@
+//! `servers`: groups of alike servers, their capacity and the network in front of them.
+
+use crate::dist::Distribution;
+use serde::Deserialize;
+
+/// A group of alike servers, called `<name>-1`, `<name>-2`, ...
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerGroup {
+    /// Name, unique among servers and balancers.
+    pub name: String,
+    /// Number of servers. Default: 1.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// Requests that a server works on at once. Default: 1.
+    #[serde(default)]
+    pub slots: Limit,
+    /// Places for requests that wait for a slot. Default: unbounded.
+    #[serde(default = "Limit::unbounded")]
+    pub queue: Limit,
+    /// Order of service. Default: fifo.
+    #[serde(default)]
+    pub discipline: Discipline,
+    /// Work done per unit of time; 0.5 takes twice as long. Default: 1.
+    #[serde(default = "full_speed")]
+    pub speed: f64,
+    /// Weight that balancers give to it: a whole number from 1 up. Default: 1.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// Zone, for faults that hit a zone.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// One-way network delay between the balancer and the server. Default: none.
+    #[serde(default)]
+    pub latency: Option<Distribution>,
+    /// What becomes of work that nobody waits for any more. Default: finish.
+    #[serde(default)]
+    pub abandoned: Abandoned,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn full_speed() -> f64 {
+    1.0
+}
+
+/// A number from 0 up, or `unbounded`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Limit {
+    Bounded(u32),
+    Unbounded,
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Limit::Bounded(1)
+    }
+}
+
+impl Limit {
+    fn unbounded() -> Limit {
+        Limit::Unbounded
+    }
+
+    /// As a number; `u32::MAX` stands for no limit.
+    pub fn count(self) -> u32 {
+        match self {
+            Limit::Bounded(n) => n,
+            Limit::Unbounded => u32::MAX,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Discipline {
+    /// First in, first out: each slot works on one request until it is done.
+    #[default]
+    Fifo,
+    /// Processor sharing: all that are there get min(1, slots / n) of a slot each.
+    Ps,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Abandoned {
+    /// The server does not notice and finishes it.
+    #[default]
+    Finish,
+    /// The server drops it at once.
+    Cancel,
+}
