@@ -7,6 +7,7 @@ pub mod units;
 
 pub mod dist;
 pub mod rng;
+pub mod sim;
 
 pub mod policy;
 
