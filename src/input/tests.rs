@@ -363,6 +363,33 @@ fn every_recorded_replay_is_read_whole() {
     }
 }
 
+#[test]
+fn the_traces_that_come_with_the_scenarios_are_read_without_a_note() {
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let columns = [("prompt_tokens".to_owned(), Span(200_000)), ("output_tokens".to_owned(), Span::from_millis(20))].into();
+    let llm = Trace {
+        file: "data/llm-small.csv.gz".to_owned(),
+        time: Some(TimeColumn { column: "arrival_s".to_owned(), unit: Some(SECOND) }),
+        work: Some(TraceWork { constant: Span::from_millis(20), columns }),
+        client: Some("client".to_owned()),
+        ..csv_trace()
+    };
+    let llm = load_trace(&llm, &scenarios).unwrap();
+    assert_eq!((llm.at.len(), llm.notes.len()), (2_000, 0));
+    // llm-trace.yaml says: 32 slots at a load of 0.70.
+    let work_s: f64 = llm.work.unwrap().iter().map(|work| work.as_secs_f64()).sum();
+    assert!((work_s / llm.length.as_secs_f64() / 32.0 - 0.70).abs() < 0.005);
+
+    let log = load_trace(&Trace { file: "data/access-small.log.gz".to_owned(), ..log_trace() }, &scenarios).unwrap();
+    assert_eq!((log.at.len(), log.notes.len()), (3_000, 0));
+    assert!(log.clients.iter().all(|client| client.address.is_some()));
+    // access-log.yaml says: the busiest client sends 16 %, and the log is an hour.
+    let client = log.client.unwrap();
+    let busiest = (0..log.clients.len() as u32).map(|c| client.iter().filter(|&&of_row| of_row == c).count()).max();
+    assert_eq!(busiest.map(|n| (n + 15) / 30), Some(16));
+    assert!(log.length > Span::from_secs(3_500) && log.length < Span::from_secs(3_600));
+}
+
 /// Bytes with a few of them changed, removed or doubled.
 fn mutated(bytes: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4u8), 0..6);
