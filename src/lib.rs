@@ -13,3 +13,5 @@ pub mod policy;
 
 pub mod document;
 pub mod scenario;
+
+pub mod input;
