@@ -9,6 +9,7 @@ pub mod dist;
 pub mod rng;
 
 pub mod policy;
+pub mod stats;
 
 pub mod document;
 pub mod scenario;
