@@ -10,6 +10,7 @@ pub mod rng;
 pub mod sim;
 
 pub mod policy;
+pub mod stats;
 
 pub mod document;
 pub mod scenario;

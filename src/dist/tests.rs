@@ -237,6 +237,13 @@ fn what_cannot_vary_is_known_to_be_constant() {
 }
 
 #[test]
+fn a_uniform_reaches_both_ends() {
+    let values = draws(&Distribution::Uniform { min: Span(1), max: Span(3) }.sampler(None), "ends", 1000);
+    // Each of the three is missed with probability (2/3)^1000.
+    assert!([1, 2, 3].iter().all(|end| values.contains(end)) && values.iter().all(|x| (1..=3).contains(x)));
+}
+
+#[test]
 fn a_share_of_zero_is_never_drawn() {
     // The tenths sum to a little less than one; the last share above zero must take what is left.
     let mut parts = vec![0.1; 10];

@@ -1,0 +1,512 @@
+//! Statistics of independent replications: intervals, paired comparisons, the end of the warm-up, evenness. Pure functions.
+//! Sources: Law, Simulation Modeling and Analysis, 5th ed., 2015, chapters 9 and 10 (replications, paired t intervals);
+//! the others stand with their function.
+
+use crate::units::Time;
+use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// A value and its 95 % interval (lower and upper end); none where there are fewer than two replications.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    pub value: f64,
+    pub ci95: Option<(f64, f64)>,
+}
+
+/// A difference between two variants that met the same customers. Significant where the 95 % interval excludes zero.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    pub value: f64,
+    pub ci95: Option<(f64, f64)>,
+    pub significant: bool,
+}
+
+/// The mean of independent replications with its Student-t 95 % interval. NaN for no values.
+pub fn mean_ci(values: &[f64]) -> Estimate {
+    around(mean(values), values)
+}
+
+/// A value that was pooled over the replications, such as a percentile of all requests, with the half-width that the
+/// replications' own values give.
+pub fn around(value: f64, per_replication: &[f64]) -> Estimate {
+    let ci95 = half_width(per_replication).map(|half| (value - half, value + half));
+    Estimate { value, ci95 }
+}
+
+/// The mean of a - b, replication by replication, with its paired Student-t 95 % interval. Panics where the lengths differ.
+pub fn paired_difference(a: &[f64], b: &[f64]) -> Difference {
+    assert_eq!(a.len(), b.len(), "each replication of one variant has its twin in the other");
+    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    let Estimate { value, ci95 } = mean_ci(&differences);
+    Difference { value, ci95, significant: excludes_zero(ci95) }
+}
+
+/// The mean of a over the mean of b, minus one: -0.46 says that a is 46 % lower. The interval is Fieller's for paired values,
+/// exact for normal ones, also with few replications, where the delta method is too narrow. Where there is one it excludes zero
+/// exactly where that of `paired_difference` does, so that two sentences about a comparison never contradict each other. No interval where
+/// the mean of b cannot be told from zero; not finite where it is zero. Source: Fieller, Some problems in interval
+/// estimation, J. R. Stat. Soc. B 16(2), 1954.
+pub fn relative_difference(a: &[f64], b: &[f64]) -> Difference {
+    assert_eq!(a.len(), b.len(), "each replication of one variant has its twin in the other");
+    let ratio = mean(a) / mean(b);
+    let ci95 = fieller(a, b, ratio).map(|(low, high)| (ratio - 1.0 + low, ratio - 1.0 + high));
+    Difference { value: ratio - 1.0, ci95, significant: excludes_zero(ci95) }
+}
+
+/// The ends of Fieller's interval, as distances from the ratio: all d for which the residuals a - (ratio + d) b have a mean that
+/// is not significantly different from zero, the roots of d^2 (mean(b)^2 - t^2 v_b) + 2 d t^2 v_be - t^2 v_e, where the
+/// v are variances of means: of b, of the residuals e at the ratio itself, and the covariance of both.
+fn fieller(a: &[f64], b: &[f64], ratio: f64) -> Option<(f64, f64)> {
+    let n = a.len() as f64;
+    let t_squared = t_quantile(a.len())?.powi(2);
+    let mean_b = mean(b);
+    let (mut v_b, mut v_be, mut v_e) = (0.0, 0.0, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        let residual = a - ratio * b;
+        v_b += (b - mean_b) * (b - mean_b);
+        v_be += (b - mean_b) * residual;
+        v_e += residual * residual;
+    }
+    let [v_b, v_be, v_e] = [v_b, v_be, v_e].map(|sum| t_squared * sum / (n * (n - 1.0)));
+    let curvature = mean_b * mean_b - v_b;
+    let root = (v_be * v_be + v_e * curvature).sqrt();
+    // Where the curvature is not above zero, zero is a plausible mean of b, and any ratio possible.
+    (curvature > 0.0).then_some(((-v_be - root) / curvature, (-v_be + root) / curvature))
+}
+
+fn excludes_zero(ci95: Option<(f64, f64)>) -> bool {
+    ci95.is_some_and(|(low, high)| low > 0.0 || high < 0.0)
+}
+
+/// Shifted by the first value, so that equal values have exactly that mean, and no variance.
+fn mean(values: &[f64]) -> f64 {
+    let Some(&first) = values.first() else { return f64::NAN };
+    first + values.iter().map(|value| value - first).sum::<f64>() / values.len() as f64
+}
+
+/// The sum of the squared deviations from the mean.
+fn squared_deviations(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    values.iter().map(|value| (value - mean) * (value - mean)).sum()
+}
+
+/// Half the width of the Student-t 95 % interval of the mean.
+fn half_width(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let variance_of_mean = squared_deviations(values) / (n - 1.0) / n;
+    Some(t_quantile(values.len())? * variance_of_mean.sqrt())
+}
+
+/// The 97.5 % quantile of Student's t for a mean of n values; none for fewer than two.
+fn t_quantile(n: usize) -> Option<f64> {
+    let degrees_of_freedom = n.checked_sub(1).filter(|&df| df > 0)? as f64;
+    if degrees_of_freedom < 10_000.0 {
+        return Some(StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?.inverse_cdf(0.975));
+    }
+    // Beyond, statrs 0.19 cancels its digits away (7 % too low for ten million), while this expansion is right to 1e-7:
+    // Abramowitz and Stegun 26.7.5.
+    Some(NORMAL_QUANTILE + (NORMAL_QUANTILE * NORMAL_QUANTILE + 1.0) * NORMAL_QUANTILE / (4.0 * degrees_of_freedom))
+}
+
+/// The 97.5 % quantile of the standard normal distribution.
+const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
+
+/// How many observations a percentile needs before it means anything: ten beyond it, hence 10 / (1 - q), for q from 0 to
+/// below 1: 1000 for p99, 10,000 for p99.9. Even then the tenth largest of 1000 stands for anything between the true p98.3 and
+/// p99.5 (95 % of a beta distribution with 10 and 991); with fewer it is the luck of a few requests. `u64::MAX` for the
+/// maximum, which no number of observations settles.
+pub fn percentile_needs(q: f64) -> u64 {
+    // 1 - 0.9 is a little below 0.1; that must not cost one more.
+    (10.0 / (1.0 - q) - 1e-6).ceil() as u64
+}
+
+/// Jain's index of the shares: (sum x)^2 / (n sum x^2), from 1/n (all on one) to 1 (even). NaN never: nothing, or nothing but
+/// zeros, gives 1. Source: Jain, Chiu, Hawe, A quantitative measure of fairness, DEC-TR-301, 1984.
+pub fn jain(values: &[f64]) -> f64 {
+    let sum: f64 = values.iter().sum();
+    let sum_of_squares: f64 = values.iter().map(|value| value * value).sum();
+    if sum_of_squares == 0.0 { 1.0 } else { sum * sum / (values.len() as f64 * sum_of_squares) }
+}
+
+/// Coefficient of variation of a whole population (divided by n, not n - 1): standard deviation over mean, 0 where all are
+/// alike. NaN never: nothing, or nothing but zeros, gives 0. For values from 0 up; jain = 1 / (1 + cv^2).
+pub fn coefficient_of_variation(values: &[f64]) -> f64 {
+    if values.iter().all(|&value| value == 0.0) {
+        return 0.0;
+    }
+    (squared_deviations(values) / values.len() as f64).sqrt() / mean(values)
+}
+
+/// The largest over the mean: 1 where all are alike, n where one has all. NaN never: nothing, or nothing but zeros, gives 1.
+pub fn max_over_mean(values: &[f64]) -> f64 {
+    if values.iter().all(|&value| value == 0.0) {
+        return 1.0;
+    }
+    values.iter().copied().fold(f64::NEG_INFINITY, f64::max) / mean(values)
+}
+
+/// Where the warm-up ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Truncation {
+    /// The start of the first batch to keep.
+    pub at: Time,
+    /// False where the run is too short to tell: the best cut would lie in its second half, or there are hardly any batches.
+    pub is_reliable: bool,
+}
+
+/// MSER-5: cuts the warm-up where the mean of the rest has the smallest standard error, over means of five successive
+/// values. Like Welch's method, but without an eye. Memory is bounded: where there are too many batches, neighbours are
+/// merged. Sources: White, An effective truncation heuristic for bias reduction in simulation output, Simulation 69(6), 1997;
+/// the last five batches are no candidates: Hoad, Robinson, Davies, Automating warm-up length estimation, J. Oper. Res. Soc. 61,
+/// 2010.
+#[derive(Clone, Debug)]
+pub struct Mser5 {
+    batches: Vec<Batch>,
+    /// How many values make a batch: 5, 10, 20 ...
+    batch_size: u64,
+    /// The batch that is being filled: its start, how many values, their sum.
+    filling: Batch,
+    filled: u64,
+}
+
+/// A batch's first value's time, and the mean of its values (while it is being filled: their sum).
+#[derive(Clone, Copy, Debug, Default)]
+struct Batch {
+    at: Time,
+    value: f64,
+}
+
+const BATCHES_MAX: usize = 8192;
+/// The standard error of fewer batches is small by luck.
+const BATCHES_KEPT_MIN: usize = 5;
+
+impl Default for Mser5 {
+    fn default() -> Mser5 {
+        Mser5 { batches: Vec::new(), batch_size: 5, filling: Batch::default(), filled: 0 }
+    }
+}
+
+impl Mser5 {
+    /// Adds a finite value; values come in the order of their times.
+    pub fn push(&mut self, at: Time, value: f64) {
+        debug_assert!(value.is_finite(), "a warm-up ends by finite values");
+        if self.filled == 0 {
+            self.filling = Batch { at, value: 0.0 };
+        }
+        self.filling.value += value;
+        self.filled += 1;
+        if self.filled == self.batch_size {
+            self.close_batch();
+        }
+    }
+
+    fn close_batch(&mut self) {
+        self.batches.push(Batch { at: self.filling.at, value: self.filling.value / self.batch_size as f64 });
+        self.filled = 0;
+        if self.batches.len() == BATCHES_MAX {
+            let merge = |pair: &[Batch]| Batch { at: pair[0].at, value: 0.5 * (pair[0].value + pair[1].value) };
+            self.batches = self.batches.chunks_exact(2).map(merge).collect();
+            self.batch_size *= 2;
+        }
+    }
+
+    /// The best cut within the first half, so that at least half of the run is kept; of equal ones the earliest. An
+    /// unfinished last batch does not count. Without any batch: nothing is cut, and that is not reliable.
+    pub fn truncation(&self) -> Truncation {
+        let n = self.batches.len();
+        let errors = self.squared_errors();
+        let best = |candidates: &[f64]| (0..candidates.len()).min_by(|&i, &k| candidates[i].total_cmp(&candidates[k]));
+        let candidates = &errors[..n.saturating_sub(BATCHES_KEPT_MIN)];
+        let in_first_half = best(&candidates[..candidates.len().min(n / 2)]);
+        Truncation {
+            at: in_first_half.map_or(Time::ZERO, |i| self.batches[i].at),
+            is_reliable: n >= 2 * BATCHES_KEPT_MIN && in_first_half == best(candidates),
+        }
+    }
+
+    /// For each first batch to keep, the mean squared deviation of the kept ones over their number (White's statistic), by
+    /// Welford's recurrence from the end.
+    fn squared_errors(&self) -> Vec<f64> {
+        let (mut kept, mut mean, mut deviations) = (0.0, 0.0, 0.0);
+        let mut errors: Vec<f64> = (self.batches.iter().rev())
+            .map(|batch| {
+                kept += 1.0;
+                let from_mean = batch.value - mean;
+                mean += from_mean / kept;
+                deviations += from_mean * (batch.value - mean);
+                deviations / (kept * kept)
+            })
+            .collect();
+        errors.reverse();
+        errors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dist::standard_exponential;
+    use crate::rng::{Rng, stream};
+    use proptest::prelude::{Strategy, prop_assert, prop_assert_eq, proptest};
+    use rand_distr::{Distribution as _, StandardNormal};
+    use statrs::distribution::Beta;
+
+    fn normal(rng: &mut Rng) -> f64 {
+        StandardNormal.sample(rng)
+    }
+
+    #[test]
+    fn the_t_quantile_is_that_of_the_tables() {
+        // NIST/SEMATECH e-Handbook of Statistical Methods, table 1.3.6.7.2, column 0.975; more digits: R, qt(0.975, df).
+        for (df, t) in
+            [(1, 12.706_204_74), (2, 4.302_652_73), (4, 2.776_445_105), (9, 2.262_157_163), (29, 2.045_229_642), (99, 1.984_216_952)]
+        {
+            let ours = t_quantile(df + 1).unwrap();
+            assert!((ours / t - 1.0).abs() < 1e-8, "{df}: {ours}");
+        }
+        // Many degrees of freedom, two terms: z + (z^3 + z) / (4 df) + (5 z^5 + 16 z^3 + 3 z) / (96 df^2), Abramowitz and Stegun 26.7.5.
+        let z = NORMAL_QUANTILE;
+        for df in [1_000, 9_999, 10_000, 100_000, 10_000_000] {
+            let n = f64::from(df);
+            let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * n * n);
+            let expected = z + (z.powi(3) + z) / (4.0 * n) + second;
+            let ours = t_quantile(df as usize + 1).unwrap();
+            assert!((ours - expected).abs() < 1e-7, "{df}: {ours} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_is_students() {
+        // Mean 3, s = sqrt(2.5), half-width 2.776445 * sqrt(2.5 / 5).
+        let Estimate { value, ci95: Some((low, high)) } = mean_ci(&[1.0, 2.0, 3.0, 4.0, 5.0]) else {
+            panic!("five values have an interval")
+        };
+        assert_eq!(value, 3.0);
+        assert!((high - 3.0 - 1.963_243).abs() < 1e-6 && (3.0 - low - 1.963_243).abs() < 1e-6);
+        let pooled = around(3.5, &[1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert!((pooled.ci95.unwrap().0 - (3.5 - 1.963_243)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn one_replication_has_no_interval_and_none_has_no_mean() {
+        assert_eq!(mean_ci(&[7.0]), Estimate { value: 7.0, ci95: None });
+        assert!(mean_ci(&[]).value.is_nan() && mean_ci(&[]).ci95.is_none());
+        assert_eq!(paired_difference(&[3.0], &[1.0]), Difference { value: 2.0, ci95: None, significant: false });
+        assert_eq!(relative_difference(&[3.0], &[1.0]), Difference { value: 2.0, ci95: None, significant: false });
+        assert_eq!(mean_ci(&[0.1; 7]), Estimate { value: 0.1, ci95: Some((0.1, 0.1)) });
+    }
+
+    #[test]
+    fn equal_variants_do_not_differ() {
+        let values = [1.1, 1.7, 1.3, 1.9];
+        let none = Difference { value: 0.0, ci95: Some((0.0, 0.0)), significant: false };
+        assert_eq!(paired_difference(&values, &values), none);
+        assert_eq!(relative_difference(&values, &values), none);
+    }
+
+    #[test]
+    fn pairing_finds_what_the_spread_of_the_replications_hides() {
+        let b = [10.0, 20.0, 30.0, 40.0, 50.0];
+        let a = [9.1, 17.9, 27.1, 35.9, 45.1];
+        assert!(paired_difference(&a, &b).significant);
+        let relative = relative_difference(&a, &b);
+        assert!(relative.significant && (relative.value + 0.099_333).abs() < 1e-6);
+        // Apart, the intervals of the two means overlap.
+        assert!(mean_ci(&a).ci95.unwrap().1 > mean_ci(&b).ci95.unwrap().0);
+    }
+
+    #[test]
+    fn a_ratio_to_what_may_be_zero_has_no_interval() {
+        let unsure = relative_difference(&[5.0, 6.0, 7.0], &[-1.0, 0.5, 2.0]);
+        assert_eq!((unsure.ci95, unsure.significant), (None, false));
+        assert!(!relative_difference(&[5.0, 6.0], &[0.0, 0.0]).value.is_finite());
+        assert_eq!(relative_difference(&[5.0, 6.0], &[0.0, 0.0]).ci95, None);
+    }
+
+    #[test]
+    fn the_ends_of_the_relative_interval_solve_fiellers_equation() {
+        let (a, b) = ([5.0, 7.0, 6.0, 9.0], [10.0, 12.0, 9.0, 15.0]);
+        let (low, high) = relative_difference(&a, &b).ci95.unwrap();
+        for ratio in [1.0 + low, 1.0 + high] {
+            // At the ends the paired interval of a - ratio b ends at zero.
+            let scaled = b.map(|b| ratio * b);
+            let (low, high) = paired_difference(&a, &scaled).ci95.unwrap();
+            assert!(low.abs().min(high.abs()) < 1e-12);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_differences_agree_on_significance(pairs in proptest::collection::vec((0.1..10.0f64, 0.1..10.0f64), 2..20)) {
+            let (a, b): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+            let (absolute, relative) = (paired_difference(&a, &b), relative_difference(&a, &b));
+            if relative.ci95.is_some() {
+                prop_assert_eq!(absolute.significant, relative.significant);
+                prop_assert_eq!(absolute.value > 0.0, relative.value > 0.0);
+            }
+        }
+
+        #[test]
+        fn evenness_stays_in_its_range(values in proptest::collection::vec((0..1000u32).prop_map(f64::from), 1..50)) {
+            let n = values.len() as f64;
+            let (jain, cv, most) = (jain(&values), coefficient_of_variation(&values), max_over_mean(&values));
+            prop_assert!((1.0 / n - 1e-12..=1.0 + 1e-12).contains(&jain));
+            prop_assert!((jain - 1.0 / (1.0 + cv * cv)).abs() < 1e-12);
+            prop_assert!((1.0 - 1e-12..=n + 1e-12).contains(&most));
+        }
+    }
+
+    /// Of many sets of 10 replications the 95 % interval must cover the truth in 95 %, within 5 binomial standard errors
+    /// (1.1 % of 10,000 sets; confidence 0.9999994).
+    fn assert_covers(what: &str, mut covers: impl FnMut(&mut Rng) -> bool) {
+        let (sets, mut rng) = (10_000, stream(1, 0, what));
+        let share = (0..sets).filter(|_| covers(&mut rng)).count() as f64 / f64::from(sets);
+        let standard_error = (0.95 * 0.05 / f64::from(sets)).sqrt();
+        assert!((share - 0.95).abs() < 5.0 * standard_error, "{what}: {share}");
+    }
+
+    fn contains(ci95: Option<(f64, f64)>, truth: f64) -> bool {
+        ci95.is_some_and(|(low, high)| low <= truth && truth <= high)
+    }
+
+    #[test]
+    fn intervals_cover_the_truth_as_often_as_they_say() {
+        assert_covers("normal", |rng| contains(mean_ci(&[(); 10].map(|()| 5.0 + normal(rng))).ci95, 5.0));
+        // A replication's value is a mean over many requests, here 100; of single exponentials only 90 % would cover.
+        let run = |rng: &mut Rng| (0..100).map(|_| standard_exponential(rng)).sum::<f64>() / 100.0;
+        assert_covers("means of exponentials", |rng| contains(mean_ci(&[(); 10].map(|()| run(rng))).ci95, 1.0));
+    }
+
+    #[test]
+    fn paired_intervals_cover_the_truth_as_often_as_they_say() {
+        // Both variants see the same traffic: a common part, and one of their own.
+        let pair = |rng: &mut Rng| {
+            let common: [f64; 10] = [(); 10].map(|()| normal(rng));
+            (common.map(|x| 6.0 + x + 0.3 * normal(rng)), common.map(|x| 10.0 + 2.0 * x + 0.3 * normal(rng)))
+        };
+        assert_covers("difference", |rng| {
+            let (a, b) = pair(rng);
+            contains(paired_difference(&a, &b).ci95, -4.0)
+        });
+        assert_covers("ratio", |rng| {
+            let (a, b) = pair(rng);
+            contains(relative_difference(&a, &b).ci95, -0.4)
+        });
+    }
+
+    #[test]
+    fn a_percentile_needs_ten_observations_beyond_it() {
+        let needs = [0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999].map(percentile_needs);
+        assert_eq!(needs, [10, 20, 100, 200, 1_000, 10_000, 100_000]);
+        assert_eq!(percentile_needs(1.0), u64::MAX);
+        // What the comment says of p99: the share beyond the tenth largest of 1000 is beta distributed.
+        let beyond = Beta::new(10.0, 991.0).unwrap();
+        assert!((beyond.inverse_cdf(0.025) - 0.005).abs() < 5e-4 && (beyond.inverse_cdf(0.975) - 0.017).abs() < 5e-4);
+    }
+
+    #[test]
+    fn evenness_matches_hand_counts_and_is_never_nan() {
+        assert_eq!([jain(&[3.0, 3.0, 3.0]), jain(&[6.0, 0.0, 0.0])], [1.0, 1.0 / 3.0]);
+        assert_eq!(jain(&[1.0, 2.0, 3.0]), 36.0 / 42.0);
+        assert_eq!(coefficient_of_variation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]), 0.4);
+        assert_eq!(max_over_mean(&[1.0, 2.0, 6.0]), 2.0);
+        for nothing in [&[][..], &[0.0, 0.0]] {
+            assert_eq!([jain(nothing), coefficient_of_variation(nothing), max_over_mean(nothing)], [1.0, 0.0, 1.0]);
+        }
+    }
+
+    /// One value per second.
+    fn collect(values: impl IntoIterator<Item = f64>) -> Mser5 {
+        let mut mser = Mser5::default();
+        for (i, value) in values.into_iter().enumerate() {
+            mser.push(Time(i as u64 * 1_000_000_000), value);
+        }
+        mser
+    }
+
+    fn cut_s(mser: &Mser5) -> usize {
+        mser.truncation().at.as_secs_f64() as usize
+    }
+
+    /// First-order autoregressive noise with standard deviation 1.
+    fn autoregressive(phi: f64, n: usize, rng: &mut Rng) -> Vec<f64> {
+        let mut last = normal(rng);
+        let step = |_| {
+            last = phi * last + (1.0 - phi * phi).sqrt() * normal(rng);
+            last
+        };
+        (0..n).map(step).collect()
+    }
+
+    #[test]
+    fn mser_cuts_a_decaying_start_and_the_bias_with_it() {
+        let n = 20_000;
+        for (phi, least) in [(0.0, 400), (0.9, 200)] {
+            let mut means = Vec::new();
+            for replication in 0..100 {
+                let noise = autoregressive(phi, n, &mut stream(1, replication, "decay"));
+                let values: Vec<f64> = noise.iter().enumerate().map(|(i, noise)| 10.0 * (-(i as f64) / 200.0).exp() + noise).collect();
+                let mser = collect(values.iter().copied());
+                assert!(mser.truncation().is_reliable);
+                let cut = cut_s(&mser);
+                // After 200 seconds 10 has decayed to 3.7, after 400 to 1.35 standard deviations of the noise, after 2000 to nothing.
+                assert!((least..2_000).contains(&cut), "phi {phi}, replication {replication}: {cut} s");
+                means.push(mean(&values[cut..]));
+            }
+            // All values have a mean of 0.1 (2000 / 20,000). What the cut leaves of it is below 0.02, within 5 standard errors of
+            // the mean over the replications.
+            let bias = mean(&means);
+            let standard_error = half_width(&means).unwrap() / t_quantile(means.len()).unwrap();
+            assert!(bias.abs() < 0.02 + 5.0 * standard_error, "phi {phi}: {bias}, standard error {standard_error}");
+        }
+    }
+
+    #[test]
+    fn mser_cuts_little_of_what_is_stationary() {
+        // A cut pays where the k batches before it have more than twice the mean square: exp(-k (1 - ln 2) / 2) for independent
+        // ones, 2e-7 for k = 100 (500 s of 20,000). Batches of the correlated series count half: (1 - r^2) / (1 + r^2), r = 0.9^5.
+        for (phi, most) in [(0.0, 500), (0.9, 1_000)] {
+            let runs: Vec<Mser5> =
+                (0..200).map(|replication| collect(autoregressive(phi, 20_000, &mut stream(1, replication, "stationary")))).collect();
+            assert!(runs.iter().all(|mser| mser.truncation().is_reliable && cut_s(mser) < most));
+            // The first batch alone has more than twice the mean square in 16 %.
+            assert!(runs.iter().filter(|mser| cut_s(mser) == 0).count() > 100);
+        }
+    }
+
+    #[test]
+    fn mser_says_when_the_run_is_too_short() {
+        // A queue without a steady state grows, and no cut helps.
+        let mut rng = stream(1, 0, "overload");
+        let growing = collect((0..20_000).map(|i| 0.01 * f64::from(i) + normal(&mut rng)));
+        assert!(!growing.truncation().is_reliable);
+        assert!(cut_s(&growing) < 10_000, "half of the run is kept");
+        // Nine batches are too few, ten are not.
+        assert!(!collect([1.0; 49]).truncation().is_reliable);
+        assert!(collect([1.0; 50]).truncation().is_reliable);
+        assert_eq!(Mser5::default().truncation(), Truncation { at: Time::ZERO, is_reliable: false });
+    }
+
+    #[test]
+    fn mser_finds_a_step_to_the_batch() {
+        // 0 for 500 s, then 1 and -1 in turn: each batch from there on has a mean of +0.2 or -0.2.
+        let value = |i: u32| if i < 500 { 30.0 } else { f64::from(i % 2) * 2.0 - 1.0 };
+        assert_eq!(cut_s(&collect((0..5_000).map(value))), 500);
+        assert_eq!(cut_s(&collect((0..5_000).map(|i| value(i + 2)))), 500);
+        assert_eq!(cut_s(&collect([7.0; 1000])), 0);
+    }
+
+    #[test]
+    fn mser_keeps_its_memory_bounded_and_finds_the_same_end() {
+        let mut rng = stream(1, 0, "long");
+        let mser = collect((0..3_000_000).map(|i| if i < 300_000 { 3.0 } else { 0.0 } + normal(&mut rng)));
+        assert!(mser.batches.len() < BATCHES_MAX && mser.batches.len() >= BATCHES_MAX / 2 - 1);
+        assert_eq!(mser.batch_size, 640);
+        assert!(mser.batches.iter().zip(0..).all(|(batch, i)| batch.at == Time(i * 640 * 1_000_000_000)));
+        let cut = cut_s(&mser);
+        // To the batch that has the step, or within what the noise may add: a batch's mean has standard deviation 0.04.
+        assert!((300_000 - 640..300_000 + 30_000).contains(&cut) && mser.truncation().is_reliable, "{cut}");
+        let kept: f64 = mser.batches.iter().map(|batch| batch.value).sum::<f64>() / mser.batches.len() as f64;
+        assert!((kept - 0.3).abs() < 0.01);
+    }
+}
