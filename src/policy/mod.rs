@@ -3,8 +3,35 @@
 //! A policy sees what a real balancer sees: its own in-flight counts, weights, the health view and the outcomes of what it
 //! sent. It stands below `model`, so it cannot peek at a server's queue: realism is a compile error.
 
+// One line per algorithm here and one in the table below. Not made by the macro: rustfmt follows only plain `mod` lines.
+pub mod central_queue;
+pub mod consistent_hash;
+pub mod first;
+pub mod ip_hash;
+pub mod least_connections;
+pub mod least_response_time;
+pub mod power_of_d;
+pub mod random;
+pub mod round_robin;
+pub mod session_hash;
+pub mod weighted_least_connections;
+pub mod weighted_random;
+pub mod weighted_round_robin;
+
+// Shared by several.
+pub mod hash;
+pub mod least;
+pub mod ring;
+
+mod later;
+pub use later::{LATER, is_later};
+
+#[cfg(test)]
+mod conformance;
+
 use crate::rng::Rng;
 use crate::units::{Span, Time};
+use serde::Deserialize;
 use std::net::IpAddr;
 
 /// Index of a target in its balancer's list.
@@ -123,14 +150,101 @@ pub trait Policy: Send {
     /// A request sent to `target` has ended; `targets.in_flight` no longer counts it.
     fn on_done(&mut self, _target: TargetId, _outcome: &Outcome, _targets: &Targets) {}
 
-    /// The eligible set has changed. Called before the first pick, too.
+    /// The eligible set has changed. Called before the first pick, and around a single pick that leaves out servers already
+    /// tried; so it keeps rotations and counters as they are, and costs at most O(n log n).
     fn on_change(&mut self, _targets: &Targets) {}
 }
 
-/// STUB to be replaced by the `policies!` table.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Algorithm {
-    #[default]
-    RoundRobin,
+/// The parameters of an algorithm: what a scenario may write behind its name, and how a policy comes of it.
+pub trait Recipe: Default {
+    /// One line for lists: what it does.
+    const ABOUT: &'static str;
+    /// The product or paper that the rule is taken from.
+    const SOURCE: &'static str;
+    /// It knows or does what no balancer of that kind can: a yardstick.
+    const IS_ORACLE: bool = false;
+
+    /// What is wrong with the values: (field, what would be right).
+    fn problems(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// A policy in its initial state. The caller calls `on_change` before the first pick.
+    fn build(&self, targets: &Targets) -> Box<dyn Policy>;
+}
+
+/// A line of the table of algorithms.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub source: &'static str,
+    pub is_oracle: bool,
+}
+
+/// Makes the table from `name => Variant` lines; `name` is the module and the scenario's word for it.
+macro_rules! policies {
+    ($($name:ident => $variant:ident),* $(,)?) => {
+        /// An algorithm with its parameters, as the scenario names it.
+        #[derive(Clone, Debug, PartialEq, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Algorithm {
+            $($variant($name::Config)),*
+        }
+
+        impl Algorithm {
+            /// Every algorithm of this release, in the order of the table.
+            pub const ALL: &'static [Entry] = &[$(Entry {
+                name: stringify!($name),
+                about: $name::Config::ABOUT,
+                source: $name::Config::SOURCE,
+                is_oracle: $name::Config::IS_ORACLE,
+            }),*];
+
+            pub fn name(&self) -> &'static str {
+                match self { $(Algorithm::$variant(_) => stringify!($name)),* }
+            }
+
+            /// The algorithm of that name with its default parameters.
+            pub fn by_name(name: &str) -> Option<Algorithm> {
+                match name { $(stringify!($name) => Some(Algorithm::$variant($name::Config::default())),)* _ => None }
+            }
+
+            pub fn is_oracle(&self) -> bool {
+                match self { $(Algorithm::$variant(_) => $name::Config::IS_ORACLE),* }
+            }
+
+            /// What is wrong with the parameters: (field, what would be right). Empty: nothing.
+            pub fn validate(&self) -> Vec<(String, String)> {
+                match self { $(Algorithm::$variant(config) => config.problems()),* }
+            }
+
+            /// A policy in its initial state. `on_change` must be called before the first pick.
+            pub fn build(&self, targets: &Targets) -> Box<dyn Policy> {
+                match self { $(Algorithm::$variant(config) => config.build(targets)),* }
+            }
+        }
+    };
+}
+
+policies! {
+    round_robin => RoundRobin,
+    weighted_round_robin => WeightedRoundRobin,
+    random => Random,
+    weighted_random => WeightedRandom,
+    least_connections => LeastConnections,
+    weighted_least_connections => WeightedLeastConnections,
+    power_of_d => PowerOfD,
+    ip_hash => IpHash,
+    session_hash => SessionHash,
+    consistent_hash => ConsistentHash,
+    least_response_time => LeastResponseTime,
+    first => First,
+    central_queue => CentralQueue,
+}
+
+impl Default for Algorithm {
+    fn default() -> Algorithm {
+        Algorithm::RoundRobin(round_robin::Config::default())
+    }
 }

@@ -1,0 +1,154 @@
+//! Judges the algorithms against exact cases from other products' own tests, documents and code.
+//!
+//! The cases are read from `../shared/truth/vectors.json` beside the project, or from the file that LBSIM_VECTORS names; where
+//! there is none, the test says so and passes. A row is judged by its mechanism, product and input alone, so rows of the same
+//! mechanism with other numbers are judged as well. What is not judged is listed with the reason.
+
+#[path = "vectors/bench.rs"]
+mod bench;
+#[path = "vectors/hashing.rs"]
+mod hashing;
+#[path = "vectors/json.rs"]
+mod json;
+#[path = "vectors/loads.rs"]
+mod loads;
+#[path = "vectors/rotations.rs"]
+mod rotations;
+
+use json::Json;
+use std::path::PathBuf;
+
+/// Why a row did not pass.
+pub enum Trouble {
+    /// Our answer differs.
+    Wrong(String),
+    /// We have no such mechanism, or the row is of a shape or a product's rule that ours does not claim.
+    Unknown(String),
+}
+
+pub type Judged = Result<(), Trouble>;
+
+pub fn unknown<T>(why: impl Into<String>) -> Result<T, Trouble> {
+    Err(Trouble::Unknown(why.into()))
+}
+
+/// Passes if `got` and `expected` agree, else tells both.
+pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: T, expected: T) -> Judged {
+    if got == expected { Ok(()) } else { Err(Trouble::Wrong(format!("{what}: got {got:?}, expected {expected:?}"))) }
+}
+
+/// One case.
+pub struct Row {
+    id: String,
+    mechanism: String,
+    product: String,
+    kind: String,
+    pub input: Json,
+    pub expected: Json,
+    tolerance: Option<String>,
+}
+
+impl Row {
+    fn of(json: &Json) -> Option<Row> {
+        let text = |key: &str| json.get(key).and_then(Json::text).map(str::to_owned);
+        Some(Row {
+            id: text("id")?,
+            mechanism: text("mechanism")?,
+            product: text("product").unwrap_or_default(),
+            kind: text("kind").unwrap_or_default(),
+            input: json.get("input")?.clone(),
+            expected: json.get("expected")?.clone(),
+            tolerance: text("tolerance"),
+        })
+    }
+
+    pub fn is_from(&self, product: &str) -> bool {
+        self.product.to_lowercase().contains(&product.to_lowercase())
+    }
+
+    pub fn is_exact(&self) -> bool {
+        self.kind == "exact"
+    }
+
+    /// The first number of the tolerance (`10 %` is 0.1 of the value); 0 where none is given.
+    pub fn tolerance(&self, value: f64) -> f64 {
+        let Some(text) = &self.tolerance else { return 0.0 };
+        let number = text.split_whitespace().next().and_then(|word| word.trim_end_matches('%').parse::<f64>().ok()).unwrap_or(0.0);
+        if text.contains('%') { number / 100.0 * value.abs() } else { number }
+    }
+
+    pub fn close(&self, what: &str, got: f64, expected: f64) -> Judged {
+        if (got - expected).abs() <= self.tolerance(expected) + 1e-12 * expected.abs() {
+            return Ok(());
+        }
+        Err(Trouble::Wrong(format!("{what}: got {got}, expected {expected} within {}", self.tolerance(expected))))
+    }
+
+    /// Unknown unless the input has all of `required` and nothing beside them but `optional`.
+    pub fn shape(&self, required: &[&str], optional: &[&str]) -> Judged {
+        let keys = self.input.keys();
+        if let Some(missing) = required.iter().find(|key| !keys.contains(key)) {
+            return unknown(format!("no `{missing}` in the input"));
+        }
+        match keys.iter().find(|key| !required.contains(key) && !optional.contains(key)) {
+            Some(extra) => unknown(format!("`{extra}` in the input")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn judge(row: &Row) -> Judged {
+    match row.mechanism.as_str() {
+        "smooth_wrr" => rotations::smooth(row),
+        "round_robin" => rotations::round_robin(row),
+        "block_wrr" => rotations::block(row),
+        "least_conn" => loads::least_connections(row),
+        "least_request_full_scan" => loads::full_scan(row),
+        "power_of_d_choices" => loads::power_of_d(row),
+        "least_time" => loads::least_time(row),
+        "load_spread_metric" => loads::spread(row),
+        "ip_hash" => hashing::ip_hash(row),
+        "hash_modulo" => hashing::modulo(row),
+        "hash_function" => hashing::function(row),
+        "ketama" => hashing::ketama(row),
+        "ring_hash" => hashing::ring(row),
+        "ring_spread" => hashing::ring_spread(row),
+        _ => unknown("this mechanism is not judged here"),
+    }
+}
+
+fn path() -> PathBuf {
+    match std::env::var_os("LBSIM_VECTORS") {
+        Some(path) => path.into(),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/truth/vectors.json"),
+    }
+}
+
+#[test]
+fn algorithms_agree_with_the_products_own_cases() {
+    let path = path();
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        println!("skipped: no vectors at {}; LBSIM_VECTORS can name the file", path.display());
+        return;
+    };
+    let document: Json = serde_json::from_str(&text).expect("the vectors are JSON");
+    let rows = document.get("vectors").unwrap_or(&document).list().expect("a list of vectors");
+    let (mut passed, mut failed, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for json in rows {
+        let Some(row) = Row::of(json) else {
+            unknown.push(format!("{json:?}: not a row with id, mechanism, input and expected"));
+            continue;
+        };
+        match judge(&row) {
+            Ok(()) => passed.push(row.id),
+            Err(Trouble::Wrong(why)) => failed.push(format!("{} ({}, {}): {why}", row.id, row.mechanism, row.product)),
+            Err(Trouble::Unknown(why)) => unknown.push(format!("{} ({}, {}): {why}", row.id, row.mechanism, row.product)),
+        }
+    }
+    println!("{} passed, {} failed, {} not judged", passed.len(), failed.len(), unknown.len());
+    for (title, list) in [("failed", &failed), ("not judged", &unknown), ("passed", &passed)] {
+        println!("{title}:\n  {}", list.join("\n  "));
+    }
+    assert!(failed.is_empty(), "{} of {} rows fail:\n  {}", failed.len(), rows.len(), failed.join("\n  "));
+    assert!(!passed.is_empty(), "no row could be judged");
+}
