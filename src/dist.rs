@@ -43,3 +43,10 @@ pub enum Distribution {
     /// Drawn from the values in a column of a CSV file, each alike.
     Empirical { file: String, column: String, unit: Span },
 }
+
+impl Distribution {
+    /// STUB: problems with the parameters, each as (field, what is wrong).
+    pub fn validate(&self) -> Result<(), Vec<(String, String)>> {
+        Ok(())
+    }
+}

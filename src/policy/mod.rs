@@ -127,10 +127,60 @@ pub trait Policy: Send {
     fn on_change(&mut self, _targets: &Targets) {}
 }
 
-/// STUB to be replaced by the `policies!` table.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Algorithm {
-    #[default]
-    RoundRobin,
+/// STUB to be replaced by the `policies!` table: the names and parameters, without the algorithms.
+macro_rules! stub {
+    ($($name:ident $variant:ident { $($field:ident: $type:ty = $default:expr),* })*) => {
+        $(pub mod $name {
+            #[allow(unused_imports)]
+            use crate::document::Later;
+
+            #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+            #[serde(deny_unknown_fields, default)]
+            pub struct Config { $(pub $field: $type),* }
+
+            impl Default for Config {
+                fn default() -> Config { Config { $($field: $default),* } }
+            }
+        })*
+
+        #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Algorithm { $($variant($name::Config)),* }
+    };
+}
+
+stub! {
+    round_robin RoundRobin {}
+    weighted_round_robin WeightedRoundRobin { order: Option<String> = None }
+    random Random {}
+    weighted_random WeightedRandom {}
+    least_connections LeastConnections { ties: Option<String> = None, refresh: Option<Later> = None }
+    weighted_least_connections WeightedLeastConnections { ties: Option<String> = None, refresh: Option<Later> = None }
+    power_of_d PowerOfD { d: u32 = 2, replacement: bool = false, refresh: Option<Later> = None }
+    ip_hash IpHash {}
+    session_hash SessionHash {}
+    consistent_hash ConsistentHash {}
+    least_response_time LeastResponseTime {}
+    first First {}
+    central_queue CentralQueue {}
+}
+
+impl Default for Algorithm {
+    fn default() -> Self {
+        Algorithm::RoundRobin(round_robin::Config {})
+    }
+}
+
+impl Algorithm {
+    /// STUB: problems with the parameters, each as (field, what is wrong).
+    pub fn validate(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+/// STUB: whether the name is that of an algorithm that comes with a later release.
+pub fn is_later(name: &str) -> bool {
+    const PRODUCTS: [&str; 10] =
+        ["nginx.", "haproxy.", "envoy.", "aws.", "grpc.", "traefik.", "caddy.", "ipvs.", "linkerd.", "finagle."];
+    matches!(name, "join_idle_queue" | "shortest_expected_delay") || PRODUCTS.iter().any(|product| name.starts_with(product))
 }
