@@ -1,7 +1,7 @@
 //! What is wrong with an input, and where: messages that quote the line, point at the spot and say what would be right.
 //! Rendered in the style of rustc with `annotate-snippets`. Nothing that a file contains reaches the terminal unescaped.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -71,19 +71,33 @@ impl Diagnostic {
             Severity::Warning => Level::WARNING,
         };
         let mut group = Group::with_title(level.primary_title(printable(&self.message, MESSAGE_MAX)));
+        let mut place = None;
         let label = self.label.as_ref().map(|label| printable(label, MESSAGE_MAX));
         if let Some(spot) = &self.spot {
             let excerpt = Excerpt::of(spot);
             let name = printable(&spot.source.name, MESSAGE_MAX);
-            group = group.element(Origin::path(name).line(excerpt.line).char_column(excerpt.column));
             let annotation = AnnotationKind::Primary.span(excerpt.range).label(label);
-            group = group.element(Snippet::source(excerpt.text).line_start(excerpt.line).annotation(annotation));
+            let snippet = Snippet::source(excerpt.text).line_start(excerpt.line).path(name.clone());
+            group = group.element(snippet.annotation(annotation));
+            place = Some((format!("{name}:{}:", excerpt.line), excerpt.column));
         }
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(printable(help, MESSAGE_MAX)));
         }
-        renderer.render(&[group])
+        let report = renderer.render(&[group]);
+        place.map_or(report.clone(), |(place, column)| with_column(&report, &place, column))
     }
+}
+
+/// The report with the true column: the renderer counts in the line as it is quoted, which may be shortened.
+fn with_column(report: &str, place: &str, column: usize) -> String {
+    let Some((before, behind)) = report.split_once("-->").and_then(|(title, rest)| {
+        let at = title.len() + "-->".len() + rest.find(place)? + place.len();
+        Some(report.split_at(at))
+    }) else {
+        return report.to_owned();
+    };
+    format!("{before}{column}{}", behind.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// Everything found wrong in one go.
@@ -134,12 +148,17 @@ impl Diagnostics {
 
     /// In the order of the file; what has no spot comes first.
     pub fn sort(&mut self) {
-        self.0.sort_by_key(|diagnostic| diagnostic.spot.as_ref().map(|spot| spot.range.start));
+        self.0.sort_by(|one, other| {
+            let key = |diagnostic: &Diagnostic| diagnostic.spot.as_ref().map(|spot| (spot.source.name.clone(), spot.range.start));
+            key(one).cmp(&key(other))
+        });
     }
 
     /// The report, each message followed by an empty line.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        // Lines are short already.
+        let renderer = renderer.term_width(1000);
         let mut report = String::new();
         for diagnostic in self.0.iter().take(SHOWN_MAX) {
             report.push_str(&diagnostic.render(&renderer));
@@ -183,7 +202,8 @@ impl FromIterator<Diagnostic> for Diagnostics {
 }
 
 const MESSAGE_MAX: usize = 500;
-/// Characters of a quoted line in front of the spot, and from the spot on.
+/// Longer lines are shortened to so many characters in front of the spot, and so many from the spot on.
+const LINE_MAX: usize = 140;
 const LINE_BEFORE_MAX: usize = 60;
 const LINE_AFTER_MAX: usize = 80;
 
@@ -205,20 +225,22 @@ impl Excerpt {
         let before = &text[line_start..start];
         let mut excerpt =
             Excerpt { line: text[..start].matches('\n').count() + 1, column: before.chars().count() + 1, text: String::new(), range: 0..0 };
-        let skipped = (excerpt.column - 1).saturating_sub(LINE_BEFORE_MAX);
+        let is_long = excerpt.column - 1 + rest.chars().take(LINE_MAX + 1).count() > LINE_MAX;
+        let (before_max, after_max) = if is_long { (LINE_BEFORE_MAX, LINE_AFTER_MAX) } else { (LINE_MAX, LINE_MAX) };
+        let skipped = (excerpt.column - 1).saturating_sub(before_max);
         if skipped > 0 {
             excerpt.text.push_str("...");
         }
         before.chars().skip(skipped).for_each(|c| push_escaped(&mut excerpt.text, c));
         excerpt.range.start = excerpt.text.len();
         excerpt.range.end = excerpt.range.start;
-        for (offset, c) in rest.char_indices().take(LINE_AFTER_MAX) {
+        for (offset, c) in rest.char_indices().take(after_max) {
             push_escaped(&mut excerpt.text, c);
             if offset < marked.len() {
                 excerpt.range.end = excerpt.text.len();
             }
         }
-        if rest.chars().nth(LINE_AFTER_MAX).is_some() {
+        if rest.chars().nth(after_max).is_some() {
             excerpt.text.push_str("...");
         }
         excerpt
@@ -270,8 +292,7 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
     let likeness = |candidate: &str| {
         let candidate = plain(candidate);
         let starts_alike = word.len() >= 3 && (candidate.starts_with(&word) || word.starts_with(&candidate) && candidate.len() >= 3);
-        strsim::damerau_levenshtein(&word, &candidate) <= 1 + word.chars().count() / 5
-            && word.chars().count() > 1
+        strsim::damerau_levenshtein(&word, &candidate) <= 1 + word.chars().count() / 5 && word.chars().count() > 1
             || starts_alike
             || strsim::jaro_winkler(&word, &candidate) > 0.9
     };
@@ -291,7 +312,8 @@ mod tests {
 
     #[test]
     fn a_message_quotes_the_line_and_points_at_the_spot() {
-        let report = Diagnostics::from(Diagnostic::error("no such thing").at(spot("a: 1\nb: two # yes\n", 8..11)).label("here").help("try 2"));
+        let report =
+            Diagnostics::from(Diagnostic::error("no such thing").at(spot("a: 1\nb: two # yes\n", 8..11)).label("here").help("try 2"));
         let text = report.to_string();
         assert!(text.starts_with("error: no such thing\n --> a.yaml:2:4\n"), "{text}");
         assert!(text.contains("2 | b: two # yes\n  |    ^^^ here"), "{text}");
@@ -314,7 +336,8 @@ mod tests {
         let list = Diagnostics::from(Diagnostic::error("m".repeat(10_000)).at(spot(&text, 200_000..200_001)));
         let report = list.to_string();
         assert!(report.len() < 1200, "{}", report.len());
-        assert!(report.contains("a.yaml:1:100001"), "{report}");
+        assert!(report.contains("a.yaml:1:100001\n"), "{report}");
+        assert!(list.render(true).contains("a.yaml:1:100001"), "{}", list.render(true));
     }
 
     #[test]

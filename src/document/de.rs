@@ -13,7 +13,7 @@ use super::{Key, Node, Value, whole_number};
 use crate::error::Diagnostic;
 use choice::Choice;
 use serde::de::value::StrDeserializer;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Expected, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 /// The name of the type whose reading always fails, because the field comes with a later release.
 pub(super) const LATER: &str = "known, but for a later release";
@@ -120,7 +120,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             Value::Scalar { text, .. } => visitor.visit_str(text),
             Value::List(items) => visitor.visit_seq(Items { left: items }),
             Value::Map(_) => visitor.visit_map(self.entries(None)),
-            Value::Null => return self.expected(&(&visitor as &dyn Expected).to_string()),
+            Value::Null => return self.expected(&error::in_words(&visitor)),
         };
         self.locate(result)
     }
@@ -175,7 +175,9 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         match &self.node.value {
             Value::List(items) => self.locate(visitor.visit_seq(Items { left: items })),
             Value::Scalar { text, .. } => self.expected("a list").map_err(|error| error.help(format!("write `[{text}]`"))),
-            Value::Map(_) => self.expected("a list").map_err(|error| error.help("each item begins with `- `, or the whole is written `[...]`")),
+            Value::Map(_) => {
+                self.expected("a list").map_err(|error| error.help("each item begins with `- `, or the whole is written `[...]`"))
+            }
             Value::Null => self.expected("a list"),
         }
     }

@@ -144,7 +144,11 @@ impl Builder {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return self.error(range, "a second document begins here", "a scenario is one document; put each into a file of its own");
+                    return self.error(
+                        range,
+                        "a second document begins here",
+                        "a scenario is one document; put each into a file of its own",
+                    );
                 }
                 Ok(())
             }
@@ -320,13 +324,23 @@ fn trim(text: &str, range: Range<usize>) -> Range<usize> {
 
 /// The parser's complaints, as a user of scenarios would say them: (part of its message, ours, what to do).
 const SYNTAX: &[(&str, &str, &str)] = &[
+    ("in quoted scalar", "this quoted text has no end on its line", "add the closing quote"),
+    ("only valid inside a block", "a `-` cannot begin an item here", "is a `]` or `}` missing before this line?"),
     ("tab", "a tab is used for indentation", "indent with spaces"),
-    ("mapping values are not allowed", "a `:` is not expected here", "does this line have the indentation of its neighbours? A value with `: ` in it needs quotes"),
+    (
+        "mapping values are not allowed",
+        "a `:` is not expected here",
+        "does this line have the indentation of its neighbours? A value with `: ` in it needs quotes",
+    ),
     ("flow mapping, did not find", "`,` or `}` is missing before this", "each `{` needs its `}`, and a `,` stands between two entries"),
     ("flow sequence, expected", "`,` or `]` is missing before this", "each `[` needs its `]`, and a `,` stands between two items"),
     ("quoted scalar, found unexpected end", "this quoted text has no end", "add the closing quote"),
     ("simple key expect", "`:` is missing after this key", "write `key: value`"),
-    ("block mapping, did not find expected key", "this line does not fit what stands above it", "entries of one map begin in the same column"),
+    (
+        "block mapping, did not find expected key",
+        "this line does not fit what stands above it",
+        "entries of one map begin in the same column",
+    ),
     ("did not find expected '-'", "this line does not fit the list above it", "items of one list begin with `- ` in the same column"),
     ("unknown anchor", "this alias refers to nothing", "an alias `*x` repeats what was marked `&x` before"),
     ("document start", "this does not belong to what stands above it", "entries of one map begin in the same column"),

@@ -82,7 +82,10 @@ impl Patch<'_> {
             let behind = behind.strip_prefix('.').unwrap_or(behind);
             return match number.parse::<usize>() {
                 Ok(index) if index < items.len() => Ok((index, behind)),
-                Ok(_) => Err(self.error(format!("`{}` has no item [{number}]", self.before(rest))).help(format!("it has {} items, counted from 0", items.len()))),
+                Ok(_) => {
+                    let help = format!("the first of its {} is [0]", items.len());
+                    Err(self.error(format!("`{}` has no item [{number}]", self.before(rest))).help(help))
+                }
                 Err(_) => Err(self.error(format!("`[{number}]` is not the number of an item"))),
             };
         }
@@ -95,7 +98,7 @@ impl Patch<'_> {
         let help = match did_you_mean(word, names.iter().copied()) {
             Some(name) => format!("did you mean `{name}`?"),
             None if names.is_empty() => "its items have no names; write their number, `[0]` for the first".to_owned(),
-            None => format!("there are {}", names.join(", ")),
+            None => format!("known here: {}", names.join(", ")),
         };
         Err(self.error(message).help(help))
     }

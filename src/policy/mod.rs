@@ -180,7 +180,6 @@ impl Algorithm {
 
 /// STUB: whether the name is that of an algorithm that comes with a later release.
 pub fn is_later(name: &str) -> bool {
-    const PRODUCTS: [&str; 10] =
-        ["nginx.", "haproxy.", "envoy.", "aws.", "grpc.", "traefik.", "caddy.", "ipvs.", "linkerd.", "finagle."];
+    const PRODUCTS: [&str; 10] = ["nginx.", "haproxy.", "envoy.", "aws.", "grpc.", "traefik.", "caddy.", "ipvs.", "linkerd.", "finagle."];
     matches!(name, "join_idle_queue" | "shortest_expected_delay") || PRODUCTS.iter().any(|product| name.starts_with(product))
 }

@@ -27,6 +27,7 @@ pub fn check(scenario: &Scenario, document: &Node) -> Diagnostics {
     checker.balancers();
     checker.faults();
     if !checker.found.has_errors() {
+        checker.reach();
         checker.load();
     }
     checker.found
@@ -72,7 +73,7 @@ impl Checker<'_> {
         let listed: Vec<&str> = names.take(20).collect();
         match listed.as_slice() {
             [] => self.error(path, message),
-            _ => self.error_help(path, message, format!("there are {}", listed.join(", "))),
+            _ => self.error_help(path, message, format!("known here: {}", listed.join(", "))),
         }
     }
 
@@ -124,9 +125,11 @@ impl Checker<'_> {
             let what = format!("is {}; it is a number from 1 to {REPLICATIONS_MAX} (10 is usual)", scenario.replications);
             self.error(&root.field("replications"), what);
         }
-        for (section, is_empty) in
-            [("clients", scenario.clients.is_empty()), ("servers", scenario.servers.is_empty()), ("balancers", scenario.balancers.is_empty())]
-        {
+        for (section, is_empty) in [
+            ("clients", scenario.clients.is_empty()),
+            ("servers", scenario.servers.is_empty()),
+            ("balancers", scenario.balancers.is_empty()),
+        ] {
             if is_empty {
                 self.error(&root.field(section), "is empty; it needs one entry at least");
             }

@@ -203,9 +203,14 @@ pub struct Session {
 pub enum SessionLength {
     Constant(u32),
     /// 1, 2, 3, ... with the given mean.
-    Geometric { mean: f64 },
+    Geometric {
+        mean: f64,
+    },
     /// Each number from min to max alike.
-    Uniform { min: u32, max: u32 },
+    Uniform {
+        min: u32,
+        max: u32,
+    },
 }
 
 /// A class of requests.

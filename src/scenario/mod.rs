@@ -11,10 +11,10 @@ pub mod servers;
 pub mod variants;
 
 pub use balancers::*;
+pub use check::check;
 pub use clients::*;
 pub use faults::*;
 pub use health::*;
-pub use check::check;
 pub use servers::*;
 pub use variants::{Study, Variant};
 

@@ -10,7 +10,20 @@ use serde::de::Error;
 
 /// Everything that may stand at the top of a file. `compare` and `sweep` are no part of [`Scenario`].
 pub(super) const SECTIONS: &[&str] = &[
-    "name", "about", "seed", "duration", "warmup", "replications", "clients", "servers", "balancers", "entry", "faults", "slo", "compare", "sweep",
+    "name",
+    "about",
+    "seed",
+    "duration",
+    "warmup",
+    "replications",
+    "clients",
+    "servers",
+    "balancers",
+    "entry",
+    "faults",
+    "slo",
+    "compare",
+    "sweep",
 ];
 const REQUIRED: [&str; 3] = ["clients", "servers", "balancers"];
 

@@ -65,7 +65,8 @@ impl<'de> Deserialize<'de> for Limit {
         from_text(deserializer, "a whole number, or `unbounded`", |text| match text {
             "unbounded" => Ok(Limit::Unbounded),
             _ => {
-                let number = whole_number(text, 0, u32::MAX.into()).map_err(|reason| format!("{reason}; write `unbounded` for no limit"))?;
+                let number =
+                    whole_number(text, 0, u32::MAX.into()).map_err(|reason| format!("{reason}; write `unbounded` for no limit"))?;
                 Ok(Limit::Bounded(number as u32))
             }
         })

@@ -75,14 +75,14 @@ pub fn read(source: Source, sets: &[(String, String)]) -> Result<Study, Diagnost
     let axes = sweep(&document, &mut found);
     warn_of_hidden_sets(&set_patches, &axes, &mut found);
     let count = axes.iter().map(|(_, values)| values.len()).fold(entries.len(), usize::saturating_mul);
-    found.extend(too_many(&document, count));
-    if found.has_errors() {
+    if let Some(error) = too_many(&document, count) {
+        found.push(error);
         return Err(found);
     }
     let base = without_compare(&document);
     let mut variants = Vec::new();
     for entry in &entries {
-        for number in 0..count / entries.len() {
+        for number in 0..count / entries.len().max(1) {
             if !found.is_full() {
                 variants.extend(variant(&base, entry, &point(&axes, number), &source, &mut found));
             }
@@ -190,7 +190,11 @@ fn patch_entry(item: &Node, patch: &Node) -> Result<Entry, Diagnostics> {
     const FIELDS: &[&str] = &["name", "set"];
     let mut found = Diagnostics::new();
     for (key, _) in item.entries().iter().filter(|(key, _)| &*key.text != "patch") {
-        found.push(Diagnostic::error(format!("`{}` stands beside `patch`", key.text)).at(key.spot.clone()).help("an entry is an algorithm or a patch"));
+        found.push(
+            Diagnostic::error(format!("`{}` stands beside `patch`", key.text))
+                .at(key.spot.clone())
+                .help("an entry is an algorithm or a patch"),
+        );
     }
     for (key, _) in patch.entries().iter().filter(|(key, _)| !FIELDS.contains(&&*key.text)) {
         found.push(de::Error::unknown_field(&key.text, FIELDS).into_diagnostic().at(key.spot.clone()));
@@ -232,7 +236,9 @@ fn sweep(document: &Node, found: &mut Diagnostics) -> Vec<(String, Vec<Patch>)> 
             found.push(Diagnostic::error(message).at(values.spot.clone()).help("write `[60/s, 90/s, 120/s]`"));
         }
         let patch = |value: &Node| Patch { path: key.text.to_string(), spot: key.spot.clone(), value: value.clone() };
-        axes.push((key.text.to_string(), values.items().iter().map(patch).collect()));
+        if !values.items().is_empty() {
+            axes.push((key.text.to_string(), values.items().iter().map(patch).collect()));
+        }
     }
     axes
 }

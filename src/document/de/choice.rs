@@ -1,10 +1,11 @@
 //! One of several: a bare name (`random`), or a map with the name as its only key (`{ power_of_d: { d: 2 } }`).
 
+use super::error::in_words;
 use super::{Error, Read, Reader};
 use crate::document::Value;
 use crate::error::Spot;
 use serde::de::value::{MapDeserializer, StrDeserializer};
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, VariantAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 pub(super) struct Choice<'a> {
@@ -105,7 +106,7 @@ impl<'de> Deserializer<'de> for Bare<'_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
-        Err(Error::new(format!("`{}` needs {}", self.name, &visitor as &dyn Expected)))
+        Err(Error::new(format!("`{}` needs {}", self.name, in_words(&visitor))))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {

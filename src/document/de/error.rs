@@ -49,7 +49,7 @@ impl serde::de::Error for Error {
     }
 
     fn invalid_type(found: Unexpected, expected: &dyn Expected) -> Error {
-        Error::new(format!("expected {expected}, found {}", described(found)))
+        Error::new(format!("expected {}, found {}", in_words(expected), described(found)))
     }
 
     fn invalid_value(found: Unexpected, expected: &dyn Expected) -> Error {
@@ -94,7 +94,20 @@ fn unknown(what: &str, name: &str, expected: &[&str]) -> Error {
 
 /// What is said of something that the format has and this version does not.
 pub fn later(what: &str) -> String {
-    concat!("{} is known, but not part of lbsim ", env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"), " yet").replace("{}", what)
+    concat!("{} is known, but not part of lbsim ", env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"), " yet")
+        .replace("{}", what)
+}
+
+/// What a visitor expects; those of the standard library speak of Rust's types.
+pub(super) fn in_words(expected: &dyn Expected) -> String {
+    match expected.to_string().as_str() {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a boolean" => "`true` or `false`".to_owned(),
+        "a string" => "a text".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 fn described(found: Unexpected) -> String {

@@ -7,12 +7,16 @@ use crate::units::{Rate, Span};
 
 /// Above this more than one request would arrive in a nanosecond, the unit of time.
 const RATE_MAX: f64 = 1e9;
+/// Each of them is held in memory.
+const USERS_MAX: u32 = 10_000_000;
 
 impl Checker<'_> {
     pub(super) fn arrivals(&mut self, path: &Path, client: &Client) {
         let chosen = self.chosen(path);
         match &client.arrivals {
-            Arrivals::Poisson { rate } | Arrivals::Deterministic { rate } => self.rates(&chosen.field("rate"), [(chosen.field("rate"), *rate)]),
+            Arrivals::Poisson { rate } | Arrivals::Deterministic { rate } => {
+                self.rates(&chosen.field("rate"), [(chosen.field("rate"), *rate)])
+            }
             Arrivals::Renewal { gap } => self.distribution_above_zero(&chosen.field("gap"), gap, "time would stand still"),
             Arrivals::Mmpp { states } => {
                 let path = chosen.field("states");
@@ -40,7 +44,11 @@ impl Checker<'_> {
                 for (i, pair) in points.windows(2).enumerate() {
                     if pair[1].at <= pair[0].at {
                         let what = format!("is {}, not after the point before it at {}", pair[1].at, pair[0].at);
-                        self.error_help(&path.index(i + 1).field("at"), what, "points are in the order of time; for a jump put two 1ms apart");
+                        self.error_help(
+                            &path.index(i + 1).field("at"),
+                            what,
+                            "points are in the order of time; for a jump put two 1ms apart",
+                        );
                     }
                 }
                 self.rates(&path, points.iter().enumerate().map(|(i, point)| (path.index(i).field("rate"), point.rate)));
@@ -54,8 +62,8 @@ impl Checker<'_> {
                 }
             }
             Arrivals::Closed { users, think } => {
-                if *users == 0 {
-                    self.error(&chosen.field("users"), "is 0; there is one user at least");
+                if *users == 0 || *users > USERS_MAX {
+                    self.error(&chosen.field("users"), format!("is {users}; it is a number from 1 to {USERS_MAX}"));
                 }
                 self.distribution(&chosen.field("think"), think);
                 self.no_session(path, client, "closed");
@@ -112,7 +120,11 @@ impl Checker<'_> {
         ];
         for (field, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
             let what = "is for CSV: an access log in the format `combined` has no columns";
-            self.error_help(&path.field(field), what, "time, client address and path are read from the log; the work comes from `requests`");
+            self.error_help(
+                &path.field(field),
+                what,
+                "time, client address and path are read from the log; the work comes from `requests`",
+            );
         }
     }
 

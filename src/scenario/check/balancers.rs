@@ -3,8 +3,10 @@
 use super::names::{Named, split_server};
 use super::{Checker, item};
 use crate::document::{Path, de};
+use crate::error::did_you_mean;
 use crate::policy::Algorithm;
 use crate::scenario::{Balancer, HealthCheck, IntervalFrom, Sticky};
+use crate::units::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// DNS, cloud balancer, ingress, kube-proxy, sidecar: real chains are shorter.
@@ -80,7 +82,12 @@ impl Checker<'_> {
                 let what = format!("refers to `{name}`, and the group `{name_of}` has the servers {name_of}-1 to {name_of}-{count}");
                 self.error(path, what);
             }
-            None => self.unknown(path, name, what, names),
+            None => match split_server(name).and_then(|(group, number)| Some((did_you_mean(group, names.clone())?, number))) {
+                Some((near, number)) if self.names.get(&format!("{near}-{number}")).is_some() => {
+                    self.error(path, format!("refers to `{name}`, which is no {what}; did you mean `{near}-{number}`?"));
+                }
+                _ => self.unknown(path, name, what, names),
+            },
         }
     }
 
@@ -127,7 +134,7 @@ impl Checker<'_> {
                 self.error(&path.field(field), "is 0; it takes one check at least to tell");
             }
         }
-        if check.timeout > check.interval && check.interval_from == IntervalFrom::Start {
+        if check.timeout > check.interval && check.interval > Span::ZERO && check.interval_from == IntervalFrom::Start {
             let what = format!("is {}, longer than the interval of {}: checks overlap", check.timeout, check.interval);
             self.warning(&path.field("timeout"), what, "products wait for the end of a check: `interval_from: end` does so, too");
         }
@@ -149,17 +156,21 @@ impl Checker<'_> {
         }
     }
 
-    /// Balancers that send to each other in a circle, too long chains, and balancers and servers that get nothing.
+    /// Balancers that send to each other in a circle, and too long chains.
     fn graph(&mut self) {
-        let scenario = self.scenario;
         let mut heights = BTreeMap::new();
-        for i in 0..scenario.balancers.len() {
+        for i in 0..self.scenario.balancers.len() {
             self.height(i, &mut heights);
         }
+    }
+
+    /// Balancers and servers that no request reaches.
+    pub(super) fn reach(&mut self) {
+        let scenario = self.scenario;
         let mut reached = BTreeSet::new();
         let mut groups = BTreeSet::new();
         let mut todo: Vec<usize> = self.entry_index().into_iter().collect();
-        while let Some(i) = todo.pop().filter(|_| !scenario.balancers.is_empty()) {
+        while let Some(i) = todo.pop() {
             if reached.insert(i) {
                 for target in &scenario.balancers[i].targets {
                     match self.names.get(target) {
@@ -171,10 +182,18 @@ impl Checker<'_> {
             }
         }
         for i in (0..scenario.balancers.len()).filter(|i| !reached.contains(i)) {
-            self.warning(&item("balancers", i).field("name"), "is never reached by a client", "make it a target of the balancer that clients enter, or the `entry`");
+            self.warning(
+                &item("balancers", i).field("name"),
+                "is never reached by a client",
+                "make it a target of the balancer that clients enter, or the `entry`",
+            );
         }
         for (i, _) in scenario.servers.iter().enumerate().filter(|(_, group)| !groups.contains(group.name.as_str())) {
-            self.warning(&item("servers", i).field("name"), "gets no requests: no balancer on the clients' way has it as a target", "add it to `targets`");
+            self.warning(
+                &item("servers", i).field("name"),
+                "gets no requests: no balancer on the clients' way has it as a target",
+                "add it to `targets`",
+            );
         }
     }
 

@@ -54,8 +54,12 @@ impl Checker<'_> {
         let path = path.field("requests");
         let has_trace_work = matches!(&client.arrivals, Arrivals::Trace(Trace { work: Some(_), .. }));
         match (client.requests.is_empty(), has_trace_work) {
-            (true, false) => self.error(&path, "is missing; say how much work a request is: `requests: [{ work: { exponential: { mean: 10ms } } }]`"),
-            (false, true) => self.warning(&path, "is not used: the trace says the work of each request", "remove it, or the `work` of the trace"),
+            (true, false) => {
+                self.error(&path, "is missing; say how much work a request is: `requests: [{ work: { exponential: { mean: 10ms } } }]`")
+            }
+            (false, true) => {
+                self.warning(&path, "is not used: the trace says the work of each request", "remove it, or the `work` of the trace")
+            }
             _ => {}
         }
         let mut names = BTreeSet::new();

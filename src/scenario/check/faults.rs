@@ -79,7 +79,9 @@ impl Checker<'_> {
             (Some(_), Some(_)) => self.error(&path.field("zone"), "is given beside `server`; a fault hits the one or the other"),
             (Some(name), None) => match self.names.get(name) {
                 Some(Named::Group(_) | Named::Server(..)) => {}
-                Some(Named::Balancer(_)) => self.error(&path.field("server"), format!("is `{name}`, which is a balancer; faults hit servers")),
+                Some(Named::Balancer(_)) => {
+                    self.error(&path.field("server"), format!("is `{name}`, which is a balancer; faults hit servers"))
+                }
                 None => {
                     let names = scenario.servers.iter().map(|group| group.name.as_str());
                     self.unknown_server(&path.field("server"), name, "server or server group", names);

@@ -64,10 +64,14 @@ impl Checker<'_> {
         let (Some(offered), Some(capacity)) = (offered, self.capacity()) else { return };
         if offered > capacity {
             let what = format!(
-                "can do {capacity:.4} s of work per second, and the clients bring {offered:.4}: a utilization of {:.0} %",
+                "can do {capacity:.2} s of work per second, and the clients bring {offered:.2} s: a utilization of {:.0} %",
                 100.0 * offered / capacity
             );
-            self.warning(&Path::root().field("servers"), what, "queues grow to the end of the run, or requests are refused; is that meant?");
+            self.warning(
+                &Path::root().field("servers"),
+                what,
+                "queues grow to the end of the run, or requests are refused; is that meant?",
+            );
         }
     }
 
