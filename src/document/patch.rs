@@ -83,7 +83,10 @@ impl Patch<'_> {
             return match number.parse::<usize>() {
                 Ok(index) if index < items.len() => Ok((index, behind)),
                 Ok(_) => {
-                    let help = format!("the first of its {} is [0]", items.len());
+                    let help = match items.len() {
+                        0 => "the list is empty".to_owned(),
+                        count => format!("items are counted from 0, so the last is [{}]", count - 1),
+                    };
                     Err(self.error(format!("`{}` has no item [{number}]", self.before(rest))).help(help))
                 }
                 Err(_) => Err(self.error(format!("`[{number}]` is not the number of an item"))),
