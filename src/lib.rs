@@ -3,6 +3,7 @@
 //! Data flows one way: scenario -> compile -> simulate -> measure -> summarise -> report. Modules stand on floors, and use
 //! only what stands below; ARCHITECTURE.md tells why.
 
+pub mod error;
 pub mod units;
 
 pub mod dist;

@@ -176,7 +176,7 @@ fn the_table_is_complete_and_readable() {
         assert!(entry.about.len() > 10 && entry.about.len() < 90, "{}", entry.name);
         assert!(algorithm.validate().is_empty(), "{}: the defaults are fine", entry.name);
         assert_eq!(algorithm.is_oracle(), entry.is_oracle);
-        assert!(!is_later(entry.name));
+        assert!(!crate::later::is_later(entry.name));
         let unknown = format!("{{\"{}\": {{\"no_such_field\": 1}}}}", entry.name);
         assert!(serde_json::from_str::<Algorithm>(&unknown).is_err(), "{}: unknown fields are refused", entry.name);
     }

@@ -23,8 +23,6 @@ pub mod hash;
 pub mod least;
 pub mod ring;
 
-mod later;
-pub use later::{LATER, is_later};
 
 #[cfg(test)]
 mod conformance;

@@ -1,8 +1,9 @@
 //! `clients`: who sends requests, when, as whom, and what they do when no answer comes.
 
 use crate::dist::Distribution;
-use crate::units::{Rate, Share, Span};
-use serde::Deserialize;
+use crate::document::{text_or_map, whole_number};
+use crate::units::{Rate, SPAN_MAX, Share, Span};
+use serde::{Deserialize, Deserializer};
 
 /// A population of clients that behave alike.
 #[derive(Clone, Debug, Deserialize)]
@@ -144,11 +145,30 @@ pub struct TraceWork {
 }
 
 /// How many users there are. `20000` means each is alike.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Population {
     pub users: u32,
     /// Exponent of the Zipf law of popularity; 0 makes all alike.
     pub zipf: f64,
+}
+
+impl<'de> Deserialize<'de> for Population {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            users: u32,
+            #[serde(default)]
+            zipf: f64,
+        }
+        impl From<Fields> for Population {
+            fn from(Fields { users, zipf }: Fields) -> Population {
+                Population { users, zipf }
+            }
+        }
+        let alike = |text: &str| whole_number(text, 0, u32::MAX.into()).map(|users| Population { users: users as u32, zipf: 0.0 });
+        text_or_map::<D, Population, Fields>(deserializer, "a number of users such as `20000`, or `{ users: 20000, zipf: 0.8 }`", alike)
+    }
 }
 
 /// Who shares an address.
@@ -183,9 +203,14 @@ pub struct Session {
 pub enum SessionLength {
     Constant(u32),
     /// 1, 2, 3, ... with the given mean.
-    Geometric { mean: f64 },
+    Geometric {
+        mean: f64,
+    },
     /// Each number from min to max alike.
-    Uniform { min: u32, max: u32 },
+    Uniform {
+        min: u32,
+        max: u32,
+    },
 }
 
 /// A class of requests.
@@ -271,11 +296,34 @@ impl Failure {
 }
 
 /// Wait before the k-th retry: base x 2^(k-1), at most max, with jitter. A bare duration is a constant wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     pub base: Span,
+    /// Default: 1024 x base, which is where the tenth doubling arrives.
     pub max: Span,
     pub jitter: Jitter,
+}
+
+impl<'de> Deserialize<'de> for Backoff {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            base: Span,
+            #[serde(default)]
+            max: Option<Span>,
+            #[serde(default)]
+            jitter: Jitter,
+        }
+        impl From<Fields> for Backoff {
+            fn from(Fields { base, max, jitter }: Fields) -> Backoff {
+                let max = max.unwrap_or(Span(base.0.saturating_mul(1024)).min(SPAN_MAX));
+                Backoff { base, max, jitter }
+            }
+        }
+        let constant = |text: &str| text.parse().map(|wait| Backoff { base: wait, max: wait, jitter: Jitter::None });
+        text_or_map::<D, Backoff, Fields>(deserializer, "a duration such as `50ms`, or `{ base: 50ms, max: 1s, jitter: full }`", constant)
+    }
 }
 
 impl Default for Backoff {

@@ -1,7 +1,8 @@
 //! `health_check`: how a balancer finds out who is alive.
 
+use crate::document::from_text;
 use crate::units::{Share, Span};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// An active health check: exactly one of `tcp` and `http`.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,7 +52,7 @@ pub struct HealthCheck {
 pub struct Tcp {}
 
 /// HTTP statuses from `first` to `last`, both included. Written `200` or `200-399`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusRange {
     pub first: u16,
     pub last: u16,
@@ -60,6 +61,20 @@ pub struct StatusRange {
 impl Default for StatusRange {
     fn default() -> Self {
         StatusRange { first: 200, last: 399 }
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer, "statuses such as `200` or `200-399`", |text| {
+            let status = |part: &str| part.trim().parse().ok().filter(|status| (100..600).contains(status));
+            let (first, last) = text.split_once('-').unwrap_or((text, text));
+            match (status(first), status(last)) {
+                (Some(first), Some(last)) if first <= last => Ok(StatusRange { first, last }),
+                (Some(first), Some(last)) => Err(format!("`{text}` is empty; write `{last}-{first}`")),
+                _ => Err(format!("`{text}` is not an HTTP status or a range of them; write `200` or `200-399`")),
+            }
+        })
     }
 }
 

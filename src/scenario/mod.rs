@@ -2,19 +2,25 @@
 //! `variants` says how `compare`, `sweep` and `--set` patch the document before it becomes these structs.
 
 pub mod balancers;
+mod check;
 pub mod clients;
 pub mod faults;
 pub mod health;
+mod read;
 pub mod servers;
+pub mod variants;
 
 pub use balancers::*;
+pub use check::check;
 pub use clients::*;
 pub use faults::*;
 pub use health::*;
 pub use servers::*;
+pub use variants::{Study, Variant};
 
+use crate::document::from_text;
 use crate::units::{Share, Span};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// One variant of a scenario, as the simulator needs it: the document after its patches, without `compare` and `sweep`.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,7 +70,7 @@ fn default_replications() -> u32 {
 }
 
 /// The part of a run that is not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Warmup {
     Fixed(Span),
     /// Found by MSER-5 from a pilot run.
@@ -74,6 +80,15 @@ pub enum Warmup {
 impl Default for Warmup {
     fn default() -> Self {
         Warmup::Fixed(Span::ZERO)
+    }
+}
+
+impl<'de> Deserialize<'de> for Warmup {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer, "a duration such as `1m`, or `auto`", |text| match text {
+            "auto" => Ok(Warmup::Auto),
+            _ => text.parse().map(Warmup::Fixed).map_err(|reason: String| format!("{reason}; or `auto`")),
+        })
     }
 }
 

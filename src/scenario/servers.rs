@@ -1,7 +1,8 @@
 //! `servers`: groups of alike servers, their capacity and the network in front of them.
 
 use crate::dist::Distribution;
-use serde::Deserialize;
+use crate::document::{from_text, whole_number};
+use serde::{Deserialize, Deserializer};
 
 /// A group of alike servers, called `<name>-1`, `<name>-2`, ...
 #[derive(Clone, Debug, Deserialize)]
@@ -47,7 +48,7 @@ fn full_speed() -> f64 {
 }
 
 /// A number from 0 up, or `unbounded`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     Bounded(u32),
     Unbounded,
@@ -56,6 +57,19 @@ pub enum Limit {
 impl Default for Limit {
     fn default() -> Self {
         Limit::Bounded(1)
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer, "a whole number, or `unbounded`", |text| match text {
+            "unbounded" => Ok(Limit::Unbounded),
+            _ => {
+                let number =
+                    whole_number(text, 0, u32::MAX.into()).map_err(|reason| format!("{reason}; write `unbounded` for no limit"))?;
+                Ok(Limit::Bounded(number as u32))
+            }
+        })
     }
 }
 

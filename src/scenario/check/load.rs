@@ -1,0 +1,106 @@
+//! The load that clients offer against the capacity of the servers: a warning where it exceeds it and is simple to compute.
+
+use super::Checker;
+use super::names::Named;
+use crate::dist::Distribution;
+use crate::document::Path;
+use crate::scenario::{Arrivals, Client, Limit, SessionLength};
+use std::collections::BTreeSet;
+
+/// The mean in seconds, where it can be read off the parameters.
+pub(super) fn mean_s(distribution: &Distribution) -> Option<f64> {
+    match distribution {
+        Distribution::Constant(mean)
+        | Distribution::Exponential { mean }
+        | Distribution::Erlang { mean, .. }
+        | Distribution::Lognormal { mean, .. }
+        | Distribution::Gamma { mean, .. }
+        | Distribution::Weibull { mean, .. }
+        | Distribution::Hyperexponential { mean: Some(mean), .. } => Some(mean.as_secs_f64()),
+        Distribution::Uniform { min, max } => Some((min.as_secs_f64() + max.as_secs_f64()) / 2.0),
+        Distribution::Bimodal { values, shares } if values.len() == shares.len() => {
+            Some(values.iter().zip(shares).map(|(value, share)| value.as_secs_f64() * share.0).sum())
+        }
+        _ => None,
+    }
+}
+
+/// Requests per second over a long time.
+fn rate_per_s(client: &Client) -> Option<f64> {
+    let arrivals = match &client.arrivals {
+        Arrivals::Poisson { rate } | Arrivals::Deterministic { rate } | Arrivals::Diurnal { mean: rate, .. } => rate.0,
+        Arrivals::Mmpp { states } => {
+            let time_s: f64 = states.iter().map(|state| state.mean_stay.as_secs_f64()).sum();
+            states.iter().map(|state| state.rate.0 * state.mean_stay.as_secs_f64()).sum::<f64>() / time_s
+        }
+        Arrivals::Burst { base, peak, every, lasts } => {
+            let share = lasts.as_secs_f64() / every.as_secs_f64();
+            base.0 + (peak.0 - base.0) * share
+        }
+        Arrivals::Renewal { gap } => 1.0 / mean_s(gap)?,
+        Arrivals::Piecewise { .. } | Arrivals::Closed { .. } | Arrivals::Trace(_) => return None,
+    };
+    let per_arrival = match client.session.as_ref().map(|session| session.requests) {
+        None => 1.0,
+        Some(SessionLength::Constant(requests)) => f64::from(requests),
+        Some(SessionLength::Geometric { mean }) => mean,
+        Some(SessionLength::Uniform { min, max }) => (f64::from(min) + f64::from(max)) / 2.0,
+    };
+    Some(arrivals * per_arrival)
+}
+
+/// Mean work of a request in seconds on a server of speed 1.
+fn work_s(client: &Client) -> Option<f64> {
+    let mut weighted = 0.0;
+    for class in &client.requests {
+        weighted += class.weight * mean_s(&class.work)?;
+    }
+    Some(weighted / client.requests.iter().map(|class| class.weight).sum::<f64>())
+}
+
+impl Checker<'_> {
+    pub(super) fn load(&mut self) {
+        let offered: Option<f64> = self.scenario.clients.iter().map(|client| Some(rate_per_s(client)? * work_s(client)?)).sum();
+        let (Some(offered), Some(capacity)) = (offered, self.capacity()) else { return };
+        if offered > capacity {
+            let what = format!(
+                "can do {capacity:.2} s of work per second, and the clients bring {offered:.2} s: a utilization of {:.0} %",
+                100.0 * offered / capacity
+            );
+            self.warning(
+                &Path::root().field("servers"),
+                what,
+                "queues grow to the end of the run, or requests are refused; is that meant?",
+            );
+        }
+    }
+
+    /// Seconds of work that all servers on the clients' way do in a second; none where a server has no limit.
+    fn capacity(&self) -> Option<f64> {
+        let mut todo = vec![self.entry_index()?];
+        let mut seen = BTreeSet::new();
+        let mut servers = BTreeSet::new();
+        let mut capacity = 0.0;
+        while let Some(index) = todo.pop() {
+            for target in &self.scenario.balancers[index].targets {
+                let (group, numbers) = match self.names.get(target)? {
+                    Named::Balancer(next) => {
+                        if seen.insert(next) {
+                            todo.push(next);
+                        }
+                        continue;
+                    }
+                    Named::Group(group) => (group, 1..=group.count),
+                    Named::Server(group, number) => (group, number..=number),
+                };
+                let Limit::Bounded(slots) = group.slots else { return None };
+                for number in numbers {
+                    if servers.insert((group.name.as_str(), number)) {
+                        capacity += f64::from(slots) * group.speed;
+                    }
+                }
+            }
+        }
+        Some(capacity)
+    }
+}

@@ -1,0 +1,290 @@
+//! The study that a file describes: its scenario in every variant of `compare` and at every point of `sweep`. Each is the
+//! document with some patches: first `--set`, then the variant's, then the point's.
+
+use super::{Scenario, check, read};
+use crate::document::{self, Node, Value, de};
+use crate::error::{Diagnostic, Diagnostics, Severity, Source, Spot};
+use serde::de::Error;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Everything that a file asks to be simulated.
+#[derive(Clone, Debug)]
+pub struct Study {
+    pub source: Arc<Source>,
+    pub name: String,
+    pub about: String,
+    pub seed: u64,
+    pub replications: u32,
+    /// Variants in the order of `compare`, each at all points of `sweep`, the last path of which moves fastest.
+    pub variants: Vec<Variant>,
+    pub warnings: Diagnostics,
+}
+
+/// One scenario to simulate.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Unique among the variants, but the same at every point of a sweep.
+    pub name: String,
+    /// The values of the sweep: (path, value as written).
+    pub point: Vec<(String, String)>,
+    pub scenario: Scenario,
+}
+
+const VARIANTS_MAX: usize = 1000;
+/// All variants are held in memory: their values, all together.
+const NODES_MAX: usize = 5_000_000;
+/// What a study has once; `compare` and `sweep` cannot change it.
+const OF_THE_STUDY: [&str; 6] = ["name", "about", "seed", "replications", "compare", "sweep"];
+
+/// A value to put at a path, and where the path was written.
+#[derive(Clone, Debug)]
+struct Patch {
+    path: String,
+    spot: Spot,
+    value: Node,
+}
+
+impl Patch {
+    fn apply(&self, document: &mut Node) -> Result<(), Diagnostic> {
+        document.set(&self.path, &self.spot, self.value.clone())
+    }
+}
+
+/// A variant of `compare`.
+struct Entry {
+    /// None where the algorithm that the scenario has gives the name.
+    name: Option<String>,
+    spot: Spot,
+    patches: Vec<Patch>,
+}
+
+/// Reads a study. `sets` are patches from the command line: (path, value as YAML).
+pub fn read(source: Source, sets: &[(String, String)]) -> Result<Study, Diagnostics> {
+    let source = Arc::new(source);
+    let mut document = document::parse(&source)?;
+    let mut found = Diagnostics::new();
+    let set_patches: Vec<Patch> = sets.iter().filter_map(|(path, value)| keep(&mut found, set_patch(path, value))).collect();
+    if !matches!(document.value, Value::Map(_)) {
+        return Err(read::scenario(&document).err().unwrap_or_default());
+    }
+    for patch in &set_patches {
+        found.extend(patch.apply(&mut document).err());
+    }
+    let entries = compare(&document, &mut found);
+    let axes = sweep(&document, &mut found);
+    warn_of_hidden_sets(&set_patches, &axes, &mut found);
+    let count = axes.iter().map(|(_, values)| values.len()).fold(entries.len(), usize::saturating_mul);
+    if let Some(error) = too_many(&document, count) {
+        found.push(error);
+        return Err(found);
+    }
+    let base = without_compare(&document);
+    let mut variants = Vec::new();
+    for entry in &entries {
+        for number in 0..count / entries.len().max(1) {
+            if !found.is_full() {
+                variants.extend(variant(&base, entry, &point(&axes, number), &source, &mut found));
+            }
+        }
+    }
+    study(source, variants, found)
+}
+
+fn study(source: Arc<Source>, variants: Vec<Variant>, mut found: Diagnostics) -> Result<Study, Diagnostics> {
+    found.sort();
+    match variants.first() {
+        Some(first) if !found.has_errors() => {
+            let Scenario { name, about, seed, replications, .. } = first.scenario.clone();
+            Ok(Study { source, name, about, seed, replications, variants, warnings: found })
+        }
+        _ => Err(found),
+    }
+}
+
+/// Keeps what could be read; what could not goes to the errors.
+fn keep<T>(found: &mut Diagnostics, result: Result<T, Diagnostics>) -> Option<T> {
+    result.map_err(|errors| found.extend(errors)).ok()
+}
+
+/// A patch of the command line. Messages quote it as `path=value`.
+fn set_patch(path: &str, value: &str) -> Result<Patch, Diagnostics> {
+    let source = Arc::new(Source { name: "--set".to_owned(), text: format!("{path}={value}") });
+    let value = document::parse_from(&source, path.len() + 1)?;
+    Ok(Patch { path: path.to_owned(), spot: Spot { source, range: 0..path.len() }, value })
+}
+
+fn without_compare(document: &Node) -> Node {
+    let entries = document.entries().iter().filter(|(key, _)| !matches!(&*key.text, "compare" | "sweep"));
+    Node { value: Value::Map(entries.cloned().collect()), spot: document.spot.clone() }
+}
+
+fn too_many(document: &Node, count: usize) -> Option<Diagnostic> {
+    let spot = ["sweep", "compare"].iter().find_map(|key| document.entry(key)).map(|(key, _)| key.spot.clone());
+    let nodes = document.size();
+    let message = match () {
+        () if count > VARIANTS_MAX => format!("{count} variants and points are too many; at most {VARIANTS_MAX} are simulated"),
+        () if count.saturating_mul(nodes) > NODES_MAX => format!("{count} variants of a scenario with {nodes} values do not fit in memory"),
+        () => return None,
+    };
+    Some(Diagnostic::error(message).at(spot.unwrap_or(document.spot.clone())))
+}
+
+fn compare(document: &Node, found: &mut Diagnostics) -> Vec<Entry> {
+    let as_written = || vec![Entry { name: None, spot: document.spot.clone(), patches: Vec::new() }];
+    let Some(list) = document.get("compare") else { return as_written() };
+    let items = match &list.value {
+        Value::Null => return as_written(),
+        Value::List(items) if !items.is_empty() => items,
+        _ => {
+            let message = format!("expected a list of variants, found {}", list.described());
+            found.push(Diagnostic::error(message).at(list.spot.clone()).help("write `[round_robin, least_connections]`"));
+            return as_written();
+        }
+    };
+    let has_balancer = document.get("balancers").is_some_and(|balancers| !balancers.items().is_empty());
+    let mut names = BTreeSet::new();
+    let mut entries = Vec::new();
+    for item in items {
+        let Some(mut entry) = keep(found, compare_entry(item)) else { continue };
+        if !has_balancer {
+            entry.patches.clear();
+        }
+        if let Some(name) = &entry.name
+            && !names.insert(name.clone())
+        {
+            let help = "each has a name of its own: `patch: { name: ..., set: { ... } }` gives one";
+            found.push(Diagnostic::error(format!("there are two variants called `{name}`")).at(entry.spot.clone()).help(help));
+        }
+        entries.push(entry);
+    }
+    entries
+}
+
+fn compare_entry(item: &Node) -> Result<Entry, Diagnostics> {
+    match (&item.value, item.get("patch")) {
+        (_, Some(patch)) => patch_entry(item, patch),
+        (Value::Scalar { .. } | Value::Map(_), None) => {
+            let algorithm = Patch { path: "balancers[0].algorithm".to_owned(), spot: item.spot.clone(), value: item.clone() };
+            Ok(Entry { name: Some(algorithm_name(item)), spot: item.spot.clone(), patches: vec![algorithm] })
+        }
+        _ => {
+            let message = format!("expected an algorithm or `patch`, found {}", item.described());
+            Err(Diagnostic::error(message).at(item.spot.clone()).into())
+        }
+    }
+}
+
+/// `power_of_d d=3`: the name and what is given with it.
+fn algorithm_name(node: &Node) -> String {
+    match node.entries() {
+        [(key, content)] => {
+            let parameters = content.entries().iter().map(|(key, value)| format!(" {}={}", key.text, value.to_line()));
+            format!("{}{}", key.text, parameters.collect::<String>())
+        }
+        _ => node.to_line(),
+    }
+}
+
+fn patch_entry(item: &Node, patch: &Node) -> Result<Entry, Diagnostics> {
+    const FIELDS: &[&str] = &["name", "set"];
+    let mut found = Diagnostics::new();
+    for (key, _) in item.entries().iter().filter(|(key, _)| &*key.text != "patch") {
+        found.push(
+            Diagnostic::error(format!("`{}` stands beside `patch`", key.text))
+                .at(key.spot.clone())
+                .help("an entry is an algorithm or a patch"),
+        );
+    }
+    for (key, _) in patch.entries().iter().filter(|(key, _)| !FIELDS.contains(&&*key.text)) {
+        found.push(de::Error::unknown_field(&key.text, FIELDS).into_diagnostic().at(key.spot.clone()));
+    }
+    let name = patch.name().unwrap_or_default();
+    let Some(set) = patch.get("set").filter(|set| matches!(set.value, Value::Map(_)) && !name.is_empty()) else {
+        let help = "write `patch: { name: no stickiness, set: { balancers.edge.sticky: null } }`";
+        found.push(Diagnostic::error("a patch has a `name`, and a map `set` of paths to values").at(patch.spot.clone()).help(help));
+        return Err(found);
+    };
+    let mut patches = Vec::new();
+    for (key, value) in set.entries() {
+        found.extend(fixed(&key.text, &key.spot));
+        patches.push(Patch { path: key.text.to_string(), spot: key.spot.clone(), value: value.clone() });
+    }
+    let spot = patch.get("name").map_or(&patch.spot, |name| &name.spot).clone();
+    if found.is_empty() { Ok(Entry { name: Some(name.to_owned()), spot, patches }) } else { Err(found) }
+}
+
+/// An error for a path that variants cannot differ in.
+fn fixed(path: &str, spot: &Spot) -> Option<Diagnostic> {
+    let first = path.split(['.', '[']).next().unwrap_or_default();
+    let message = format!("`{first}` belongs to the study as a whole; its variants cannot differ in it");
+    OF_THE_STUDY.contains(&first).then(|| Diagnostic::error(message).at(spot.clone()))
+}
+
+/// The axes of the sweep: patches that differ in the value only.
+fn sweep(document: &Node, found: &mut Diagnostics) -> Vec<(String, Vec<Patch>)> {
+    let Some(map) = document.get("sweep").filter(|map| !matches!(map.value, Value::Null)) else { return Vec::new() };
+    if map.entries().is_empty() {
+        let message = format!("expected a map of paths to lists of values, found {}", map.described());
+        found.push(Diagnostic::error(message).at(map.spot.clone()).help("write `{ clients.users.arrivals.poisson.rate: [60/s, 90/s] }`"));
+    }
+    let mut axes = Vec::new();
+    for (key, values) in map.entries() {
+        found.extend(fixed(&key.text, &key.spot));
+        if values.items().is_empty() {
+            let message = format!("expected a list of values, found {}", values.described());
+            found.push(Diagnostic::error(message).at(values.spot.clone()).help("write `[60/s, 90/s, 120/s]`"));
+        }
+        let patch = |value: &Node| Patch { path: key.text.to_string(), spot: key.spot.clone(), value: value.clone() };
+        if !values.items().is_empty() {
+            axes.push((key.text.to_string(), values.items().iter().map(patch).collect()));
+        }
+    }
+    axes
+}
+
+fn warn_of_hidden_sets(sets: &[Patch], axes: &[(String, Vec<Patch>)], found: &mut Diagnostics) {
+    for set in sets.iter().filter(|set| axes.iter().any(|(path, _)| *path == set.path)) {
+        let message = format!("`{}` is swept over: the values of the sweep replace this one", set.path);
+        found.push(Diagnostic::warning(message).at(set.spot.clone()).help("`--set sweep=null` takes the sweep away"));
+    }
+}
+
+/// The point with this number; the last axis moves fastest.
+fn point(axes: &[(String, Vec<Patch>)], mut number: usize) -> Vec<&Patch> {
+    let mut patches = Vec::new();
+    for (_, values) in axes.iter().rev() {
+        patches.push(&values[number % values.len()]);
+        number /= values.len();
+    }
+    patches.reverse();
+    patches
+}
+
+fn variant(base: &Node, entry: &Entry, point: &[&Patch], source: &Source, found: &mut Diagnostics) -> Option<Variant> {
+    let mut document = base.clone();
+    for patch in entry.patches.iter().chain(point.iter().copied()) {
+        if let Err(error) = patch.apply(&mut document) {
+            found.push(error);
+            return None;
+        }
+    }
+    let mut scenario = keep(found, read::scenario(&document))?;
+    if scenario.name.is_empty() && document.get("name").is_none() {
+        scenario.name = stem(&source.name).to_owned();
+    }
+    let problems = check(&scenario, &document);
+    let is_wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
+    found.extend(problems);
+    let first_algorithm = || document.get("balancers").and_then(|list| list.items().first()?.get("algorithm")).map(algorithm_name);
+    let name = entry.name.clone().or_else(first_algorithm).unwrap_or_else(|| "round_robin".to_owned());
+    let point = point.iter().map(|patch| (patch.path.clone(), patch.value.to_line())).collect();
+    (!is_wrong).then_some(Variant { name, point, scenario })
+}
+
+/// `carts/cart.yaml` gives `cart`, `<stdin>` gives `stdin`.
+fn stem(name: &str) -> &str {
+    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let stem = file.strip_suffix(".yaml").or(file.strip_suffix(".yml")).unwrap_or(file);
+    stem.trim_matches(['<', '>'])
+}
