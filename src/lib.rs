@@ -4,16 +4,23 @@
 //! only what stands below; ARCHITECTURE.md tells why.
 
 pub mod error;
+pub mod later;
 pub mod units;
 
 pub mod dist;
 pub mod rng;
 pub mod sim;
-
-pub mod policy;
 pub mod stats;
 
 pub mod document;
+pub mod policy;
+
 pub mod scenario;
 
+pub mod measure;
+
+pub mod model;
+
 pub mod input;
+
+pub mod compile;

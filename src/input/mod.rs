@@ -1,12 +1,15 @@
 //! Files that scenarios name, read into memory: traces (CSV or access log, plain or gzip) and columns of measured values.
 //! This is where the scenario meets the disk; everything below works on what it returns.
 
+mod inputs;
 mod instant;
 mod log;
 mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+
+pub use inputs::Inputs;
 
 use crate::scenario::{Trace, TraceFormat};
 use crate::units::{SPAN_MAX, Span, Time};

@@ -23,7 +23,6 @@ pub mod hash;
 pub mod least;
 pub mod ring;
 
-
 #[cfg(test)]
 mod conformance;
 

@@ -18,6 +18,7 @@ pub use health::*;
 pub use servers::*;
 pub use variants::{Study, Variant};
 
+use crate::dist::Distribution;
 use crate::document::from_text;
 use crate::units::{Share, Span};
 use serde::{Deserialize, Deserializer};
@@ -106,4 +107,31 @@ pub struct Slo {
     pub p99_9: Option<Span>,
     /// Least share of the finished requests that must succeed.
     pub success: Option<Share>,
+}
+
+impl Scenario {
+    /// Calls `visit` with every distribution that the scenario uses.
+    pub fn each_distribution<'a>(&'a self, visit: &mut impl FnMut(&'a Distribution)) {
+        for client in &self.clients {
+            match &client.arrivals {
+                Arrivals::Renewal { gap } => visit(gap),
+                Arrivals::Closed { think, .. } => visit(think),
+                _ => {}
+            }
+            client.session.iter().for_each(|session| visit(&session.think));
+            client.requests.iter().for_each(|class| visit(&class.work));
+            client.latency.iter().for_each(&mut *visit);
+        }
+        self.servers.iter().filter_map(|group| group.latency.as_ref()).for_each(&mut *visit);
+        self.balancers.iter().filter_map(|balancer| balancer.latency.as_ref()).for_each(&mut *visit);
+        for fault in &self.faults {
+            let (mtbf, mttr) = match fault {
+                Fault::Crash(fault) | Fault::Hang(fault) | Fault::Blackhole(fault) => (&fault.mtbf, &fault.mttr),
+                Fault::Errors(fault) => (&fault.mtbf, &fault.mttr),
+                Fault::Slow(fault) => (&fault.mtbf, &fault.mttr),
+                Fault::Flap(_) => (&None, &None),
+            };
+            mtbf.iter().chain(mttr).for_each(&mut *visit);
+        }
+    }
 }

@@ -1,0 +1,294 @@
+//! Failover: for each fault, when the balancers noticed, what it cost until then, and when they came back.
+//!
+//! A *pair* is a balancer with a health check and one of its targets. A fault is *detected* when the last pair of its servers
+//! has been taken out of rotation, and *restored* when after its end all of them are back in.
+
+use crate::units::Time;
+
+/// One fault in one run; means over its occurrences where it strikes again and again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FaultRecord {
+    pub name: String,
+    pub occurrences: u64,
+    /// Seconds from the fault's start to the removal of its servers from rotation. `None` where that did not happen.
+    pub detected_after_s: Option<f64>,
+    /// Seconds from the fault's start to the sending of the last request that failed because of it.
+    pub last_error_after_s: Option<f64>,
+    /// Seconds from the fault's end until every balancer routes to its servers again.
+    pub restored_after_s: Option<f64>,
+    /// Counted requests that failed because of it.
+    pub failed_requests: u64,
+    /// Removals of servers that were well, between the fault's start and its restoration.
+    pub false_ejections: u64,
+    /// Time with a wrong view, summed over pairs: in rotation during the fault, or out of it afterwards.
+    pub wrong_view_s: f64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct FailoverRecord {
+    pub faults: Vec<FaultRecord>,
+    /// Removals of servers without any fault, whenever they were.
+    pub false_ejections: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    sum: f64,
+    count: u64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    fn value(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Totals {
+    record: FaultRecord,
+    detected: Mean,
+    last_error: Mean,
+    restored: Mean,
+}
+
+/// One balancer's view of one server.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    id: u32,
+    is_in_rotation: bool,
+    is_detected: bool,
+}
+
+/// A place where a fault strikes: all its servers together, or (at random) one of them.
+#[derive(Clone, Debug)]
+struct Strike {
+    fault: u32,
+    servers: Vec<u32>,
+    pairs: Vec<Pair>,
+    /// Begin of the current or latest occurrence.
+    begins: Option<Time>,
+    ends: Option<Time>,
+    detected: Option<Time>,
+    restored: Option<Time>,
+    last_error: Option<Time>,
+    accrued: Time,
+}
+
+/// Follows faults and views through a run.
+#[derive(Default)]
+pub struct FailoverTracker {
+    strikes: Vec<Strike>,
+    totals: Vec<Totals>,
+    false_ejections: u64,
+}
+
+impl FailoverTracker {
+    pub fn add_fault(&mut self, name: &str) -> u32 {
+        self.totals.push(Totals { record: FaultRecord { name: name.to_owned(), ..FaultRecord::default() }, ..Totals::default() });
+        (self.totals.len() - 1) as u32
+    }
+
+    /// A strike of `fault` on `servers`; `pairs` are those that watch them, with whether each is in rotation at first.
+    pub fn add_strike(&mut self, fault: u32, servers: Vec<u32>, pairs: impl Iterator<Item = (u32, bool)>) -> u32 {
+        let pairs = pairs.map(|(id, is_in_rotation)| Pair { id, is_in_rotation, is_detected: false }).collect();
+        self.strikes.push(Strike {
+            fault,
+            servers,
+            pairs,
+            begins: None,
+            ends: None,
+            detected: None,
+            restored: None,
+            last_error: None,
+            accrued: Time::ZERO,
+        });
+        (self.strikes.len() - 1) as u32
+    }
+
+    pub fn begins(&mut self, strike: u32, now: Time) {
+        self.close(strike, now);
+        let strike = &mut self.strikes[strike as usize];
+        (strike.begins, strike.ends, strike.detected, strike.restored, strike.last_error) = (Some(now), None, None, None, None);
+        strike.pairs.iter_mut().for_each(|pair| pair.is_detected = !pair.is_in_rotation);
+        strike.accrued = now;
+    }
+
+    pub fn ends(&mut self, strike: u32, now: Time) {
+        self.accrue(strike, now);
+        let strike = &mut self.strikes[strike as usize];
+        strike.ends = Some(now);
+        if strike.pairs.iter().all(|pair| pair.is_in_rotation) {
+            strike.restored = Some(now);
+        }
+    }
+
+    /// A pair has left or re-entered rotation. `is_server_well`: no fault is active on its server.
+    pub fn rotation_changed(&mut self, pair: u32, is_in_rotation: bool, is_server_well: bool, now: Time) {
+        let mut is_late_detection = false;
+        for index in 0..self.strikes.len() as u32 {
+            if self.strikes[index as usize].pairs.iter().any(|known| known.id == pair) {
+                self.accrue(index, now);
+                is_late_detection |= self.strikes[index as usize].view_changed(pair, is_in_rotation, now);
+            }
+        }
+        if !is_in_rotation && is_server_well && !is_late_detection {
+            self.false_ejections += 1;
+            let latest = self.strikes.iter().filter(|strike| strike.is_open()).max_by_key(|strike| strike.begins);
+            if let Some(fault) = latest.map(|strike| strike.fault) {
+                self.totals[fault as usize].record.false_ejections += 1;
+            }
+        }
+    }
+
+    /// A counted request, first sent at `sent`, failed because of the strike.
+    pub fn request_failed(&mut self, strike: u32, sent: Time) {
+        let strike = &mut self.strikes[strike as usize];
+        let Some(begins) = strike.begins else { return };
+        strike.last_error = strike.last_error.max(Some(sent.max(begins)));
+        self.totals[strike.fault as usize].record.failed_requests += 1;
+    }
+
+    pub fn finish(mut self, now: Time) -> FailoverRecord {
+        (0..self.strikes.len() as u32).for_each(|strike| self.close(strike, now));
+        let faults = self.totals.into_iter().map(|totals| FaultRecord {
+            detected_after_s: totals.detected.value(),
+            last_error_after_s: totals.last_error.value(),
+            restored_after_s: totals.restored.value(),
+            ..totals.record
+        });
+        FailoverRecord { faults: faults.collect(), false_ejections: self.false_ejections }
+    }
+
+    /// Adds the time with a wrong view up to `now`.
+    fn accrue(&mut self, strike: u32, now: Time) {
+        let strike = &mut self.strikes[strike as usize];
+        if strike.begins.is_some() {
+            let is_active = strike.ends.is_none();
+            let wrong = strike.pairs.iter().filter(|pair| pair.is_in_rotation == is_active).count();
+            self.totals[strike.fault as usize].record.wrong_view_s += wrong as f64 * (now - strike.accrued).as_secs_f64();
+        }
+        strike.accrued = now;
+    }
+
+    /// Books the current occurrence.
+    fn close(&mut self, strike: u32, now: Time) {
+        self.accrue(strike, now);
+        let strike = &self.strikes[strike as usize];
+        let Some(begins) = strike.begins else { return };
+        let totals = &mut self.totals[strike.fault as usize];
+        totals.record.occurrences += 1;
+        if let Some(at) = strike.detected {
+            totals.detected.add((at - begins).as_secs_f64());
+        }
+        if let Some(at) = strike.last_error {
+            totals.last_error.add((at - begins).as_secs_f64());
+        }
+        if let (Some(at), Some(ends)) = (strike.restored, strike.ends) {
+            totals.restored.add((at - ends).as_secs_f64());
+        }
+    }
+
+    /// Servers of a strike.
+    pub fn servers(&self, strike: u32) -> &[u32] {
+        &self.strikes[strike as usize].servers
+    }
+}
+
+impl Strike {
+    fn is_open(&self) -> bool {
+        self.begins.is_some() && self.restored.is_none()
+    }
+
+    /// Whether this was the (late) detection of a fault that is over already.
+    fn view_changed(&mut self, pair: u32, is_in_rotation: bool, now: Time) -> bool {
+        let is_over = self.ends.is_some();
+        let mut is_first_removal = false;
+        for known in self.pairs.iter_mut().filter(|known| known.id == pair) {
+            known.is_in_rotation = is_in_rotation;
+            if !is_in_rotation && self.begins.is_some() {
+                is_first_removal |= !std::mem::replace(&mut known.is_detected, true);
+            }
+        }
+        if is_first_removal && self.detected.is_none() && self.pairs.iter().all(|known| known.is_detected) {
+            self.detected = Some(now);
+        }
+        if is_over {
+            self.restored = self.pairs.iter().all(|known| known.is_in_rotation).then_some(now);
+        }
+        is_over && is_first_removal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(s: u64) -> Time {
+        Time(s * 1_000_000_000)
+    }
+
+    #[test]
+    fn the_last_pair_detects_and_the_last_pair_restores() {
+        let mut tracker = FailoverTracker::default();
+        let fault = tracker.add_fault("crash s-1");
+        let strike = tracker.add_strike(fault, vec![0], [(7, true), (8, true)].into_iter());
+        tracker.begins(strike, seconds(100));
+        tracker.rotation_changed(7, false, false, seconds(110));
+        tracker.request_failed(strike, seconds(114));
+        tracker.rotation_changed(8, false, false, seconds(115));
+        tracker.ends(strike, seconds(200));
+        tracker.rotation_changed(7, true, true, seconds(203));
+        tracker.rotation_changed(8, true, true, seconds(205));
+        let record = tracker.finish(seconds(300));
+        let fault = &record.faults[0];
+        assert_eq!((fault.detected_after_s, fault.last_error_after_s, fault.restored_after_s), (Some(15.0), Some(14.0), Some(5.0)));
+        // In rotation while down: 10 + 15 s; out while up: 3 + 5 s.
+        assert_eq!((fault.failed_requests, fault.false_ejections, fault.wrong_view_s), (1, 0, 33.0));
+    }
+
+    #[test]
+    fn a_fault_that_nobody_notices_is_never_detected_and_restored_at_once() {
+        let mut tracker = FailoverTracker::default();
+        let fault = tracker.add_fault("slow s-1");
+        let strike = tracker.add_strike(fault, vec![0], [(7, true)].into_iter());
+        tracker.begins(strike, seconds(10));
+        tracker.ends(strike, seconds(20));
+        let record = tracker.finish(seconds(30));
+        assert_eq!((record.faults[0].detected_after_s, record.faults[0].restored_after_s), (None, Some(0.0)));
+        assert_eq!(record.faults[0].wrong_view_s, 10.0);
+    }
+
+    #[test]
+    fn removing_a_server_that_is_well_is_a_false_ejection() {
+        let mut tracker = FailoverTracker::default();
+        let fault = tracker.add_fault("crash s-1");
+        let strike = tracker.add_strike(fault, vec![0], [(7, true)].into_iter());
+        tracker.begins(strike, seconds(10));
+        tracker.rotation_changed(9, false, true, seconds(11));
+        let record = tracker.finish(seconds(30));
+        assert_eq!((record.faults[0].false_ejections, record.false_ejections), (1, 1));
+    }
+
+    #[test]
+    fn occurrences_at_random_are_averaged() {
+        let mut tracker = FailoverTracker::default();
+        let fault = tracker.add_fault("crash s");
+        let strike = tracker.add_strike(fault, vec![0], [(7, true)].into_iter());
+        for (begin, detect) in [(0, 4), (100, 106)] {
+            tracker.begins(strike, seconds(begin));
+            tracker.rotation_changed(7, false, false, seconds(detect));
+            tracker.ends(strike, seconds(begin + 50));
+            tracker.rotation_changed(7, true, true, seconds(begin + 52));
+        }
+        let record = tracker.finish(seconds(200));
+        assert_eq!(
+            (record.faults[0].occurrences, record.faults[0].detected_after_s, record.faults[0].restored_after_s),
+            (2, Some(5.0), Some(2.0))
+        );
+    }
+}

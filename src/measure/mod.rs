@@ -1,0 +1,65 @@
+//! What a run leaves behind: plain numbers by family, collected while it runs, folded over replications in their order.
+
+pub mod affinity;
+pub mod failover;
+pub mod fairness;
+pub mod latency;
+pub mod recorder;
+pub mod timeline;
+pub mod traffic;
+
+pub use affinity::{AffinityRecord, Visits};
+pub use failover::{FailoverRecord, FaultRecord};
+pub use fairness::UserLatency;
+pub use latency::{CoarseLatencies, Latencies};
+pub use recorder::Recorder;
+pub use timeline::Timeline;
+pub use traffic::{Counts, ServerRecord};
+
+/// One replication of one variant.
+pub struct RunRecord {
+    /// Seconds from the end of the warm-up to the end of the run.
+    pub window_s: f64,
+    /// Requests of clients first sent within the window.
+    pub requests: Counts,
+    /// Requests still open at the end.
+    pub unfinished: u64,
+    /// Tries beyond the first, by clients and by balancers.
+    pub retried: u64,
+    /// Tries that balancers sent to servers.
+    pub attempts: Counts,
+    pub classes: Vec<ClassRecord>,
+    pub servers: Vec<ServerRecord>,
+    pub users: UserLatency,
+    pub failover: FailoverRecord,
+    pub affinity: AffinityRecord,
+    pub checks_sent: u64,
+    pub checks_failed: u64,
+    pub timeline: Timeline,
+    /// Where MSER-5 would cut, if this was a pilot.
+    pub truncation: Option<crate::stats::Truncation>,
+    /// Events handled, for the speed of the simulator itself.
+    pub events: u64,
+}
+
+/// Latencies of one request class.
+#[derive(Clone, Default)]
+pub struct ClassRecord {
+    /// Of successful requests, as the client sees it.
+    pub latency: Latencies,
+    /// Of successful attempts at the server: queueing and service.
+    pub response: Latencies,
+    /// Of successful attempts at the server: queueing alone.
+    pub waiting: Latencies,
+    /// Successful attempts that waited at all.
+    pub waited: u64,
+}
+
+impl ClassRecord {
+    pub fn merge(&mut self, other: &ClassRecord) {
+        self.latency.merge(&other.latency);
+        self.response.merge(&other.response);
+        self.waiting.merge(&other.waiting);
+        self.waited += other.waited;
+    }
+}

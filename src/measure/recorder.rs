@@ -1,0 +1,160 @@
+//! The recorder of one run: the data plane tells it what happened, it counts what belongs to the window.
+
+use super::affinity::AffinityRecord;
+use super::failover::FailoverTracker;
+use super::fairness::{UserLatency, UserSum};
+use super::timeline::{Bin, ServerBin, Timeline};
+use super::{ClassRecord, CoarseLatencies, Counts};
+use crate::scenario::Failure;
+use crate::stats::Mser5;
+use crate::units::{Span, Time};
+
+/// Counters of a run. Those of requests and attempts hold only what was first sent within the window.
+pub struct Recorder {
+    pub requests: Counts,
+    pub retried: u64,
+    pub attempts: Counts,
+    pub classes: Vec<ClassRecord>,
+    pub server_attempts: Vec<u64>,
+    pub server_response: Vec<CoarseLatencies>,
+    pub users: UserLatency,
+    /// Sums of the users that can come back.
+    pub user_sums: Vec<UserSum>,
+    pub affinity: AffinityRecord,
+    pub failover: FailoverTracker,
+    pub checks_sent: u64,
+    pub checks_failed: u64,
+    pub timeline: Timeline,
+    bin: Bin,
+    /// Attempts by server in the current bin.
+    bin_attempts: Vec<u32>,
+    pub pilot: Option<Mser5>,
+}
+
+/// An answered request.
+#[derive(Clone, Copy)]
+pub struct Answered {
+    pub class: u32,
+    pub latency: Span,
+    pub is_counted: bool,
+    /// Index of the user, where it can come back.
+    pub user: Option<u32>,
+    /// The latency is told to the fairness among users by somebody else (the session).
+    pub is_part_of_session: bool,
+}
+
+/// A successful attempt at a server.
+#[derive(Clone, Copy)]
+pub struct Served {
+    pub class: u32,
+    pub server: u32,
+    pub response: Span,
+    pub waiting: Span,
+}
+
+impl Recorder {
+    pub fn new(classes: usize, servers: usize, users: usize, timeline: Timeline, is_pilot: bool) -> Recorder {
+        Recorder {
+            requests: Counts::default(),
+            retried: 0,
+            attempts: Counts::default(),
+            classes: vec![ClassRecord::default(); classes],
+            server_attempts: vec![0; servers],
+            server_response: vec![CoarseLatencies::default(); servers],
+            users: UserLatency::default(),
+            user_sums: vec![UserSum::default(); users],
+            affinity: AffinityRecord::default(),
+            failover: FailoverTracker::default(),
+            checks_sent: 0,
+            checks_failed: 0,
+            bin_attempts: vec![0; timeline.servers],
+            timeline,
+            bin: Bin::default(),
+            pilot: is_pilot.then(Mser5::default),
+        }
+    }
+
+    #[inline]
+    pub fn request_sent(&mut self, is_counted: bool) {
+        self.bin.sent += 1;
+        self.requests.sent += u64::from(is_counted);
+    }
+
+    #[inline]
+    pub fn attempt_sent(&mut self, server: u32, is_counted: bool) {
+        if let Some(attempts) = self.bin_attempts.get_mut(server as usize) {
+            *attempts += 1;
+        }
+        if is_counted {
+            self.attempts.sent += 1;
+            self.server_attempts[server as usize] += 1;
+        }
+    }
+
+    #[inline]
+    pub fn attempt_served(&mut self, served: Served) {
+        self.attempts.ok += 1;
+        let class = &mut self.classes[served.class as usize];
+        class.response.record(served.response);
+        class.waiting.record(served.waiting);
+        class.waited += u64::from(served.waiting > Span::ZERO);
+        self.server_response[served.server as usize].record(served.response);
+    }
+
+    #[inline]
+    pub fn request_answered(&mut self, answered: Answered, now: Time) {
+        self.bin.ok += 1;
+        self.bin.latency.record(answered.latency);
+        if let Some(pilot) = &mut self.pilot {
+            pilot.push(Time(now.0 - answered.latency.0), answered.latency.as_millis_f64());
+        }
+        if !answered.is_counted {
+            return;
+        }
+        self.requests.ok += 1;
+        self.classes[answered.class as usize].latency.record(answered.latency);
+        match answered.user {
+            _ if answered.is_part_of_session => {}
+            Some(user) => self.user_sums[user as usize].add(answered.latency),
+            None => self.users.record(answered.latency),
+        }
+    }
+
+    /// A request has failed for good. `strike`: the fault that is to blame.
+    pub fn request_failed(&mut self, failure: Failure, strike: Option<u32>, sent: Time, is_counted: bool) {
+        self.bin.failed += 1;
+        if is_counted {
+            self.requests.fail(failure);
+            if let Some(strike) = strike {
+                self.failover.request_failed(strike, sent);
+            }
+        }
+    }
+
+    /// Ends a bin of the timeline. `standing(server)` tells (requests in system, waiting, in rotation, up) over the bin.
+    pub fn end_bin(&mut self, mut standing: impl FnMut(usize) -> (f64, f64, f32, bool)) {
+        let bin = std::mem::take(&mut self.bin);
+        self.timeline.bins.push(Bin { latency: bin.latency.trimmed(), sent: bin.sent, ok: bin.ok, failed: bin.failed });
+        self.bin.latency = bin.latency;
+        self.bin.latency.clear();
+        for (server, attempts) in self.bin_attempts.iter_mut().enumerate() {
+            let (in_system, waiting, in_rotation, up) = standing(server);
+            self.timeline.server_bins.push(ServerBin {
+                attempts: std::mem::take(attempts) as f32,
+                in_system: in_system as f32,
+                waiting: waiting as f32,
+                in_rotation,
+                up: f32::from(u8::from(up)),
+            });
+        }
+    }
+
+    /// Tells the fairness among users what the returning ones got.
+    pub fn close_users(&mut self) {
+        for sum in std::mem::take(&mut self.user_sums) {
+            if let Some(mean) = sum.mean() {
+                self.users.record(mean);
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A request and its attempts. A client sends a request as one attempt after the other; an attempt passes balancers, hop by
+//! hop, and reaches a server. When nobody waits for it any more, it may live on at the server: abandoned work costs.
+
+use super::client::NONE;
+use crate::scenario::Failure;
+use crate::units::{Span, Time};
+
+/// A client's request until it is answered or given up.
+pub struct Request {
+    pub client: u32,
+    pub class: u32,
+    pub path: u32,
+    /// Index among the client's users, or a running number.
+    pub user: u64,
+    /// The session or closed-loop user that sent it, or `NONE`.
+    pub actor: u32,
+    /// The attempt that is under way, or `NONE`.
+    pub attempt: u32,
+    /// Tries by the client beyond the first.
+    pub retries: u32,
+    pub work: Span,
+    pub sent: Time,
+    /// Sent after the warm-up.
+    pub is_counted: bool,
+    /// Servers that earlier attempts failed at, kept where a retry goes to others only.
+    pub tried: Vec<u32>,
+}
+
+/// Where an attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The slot is not in use.
+    Free,
+    /// Under way to, or waiting in, a balancer.
+    AtBalancer,
+    /// Under way to the server.
+    ToServer,
+    /// In the server's line.
+    Queued,
+    /// Taken out of the line by cancelling; the slot is freed when its place comes up.
+    Cancelled,
+    /// Worked on.
+    InService,
+    /// Swallowed by a hang or a blackhole: only a timeout ends it.
+    Lost,
+    /// The result is under way back.
+    Returning,
+}
+
+pub struct Attempt {
+    /// `NONE` for a health check.
+    pub request: u32,
+    pub server: u32,
+    pub phase: Phase,
+    /// Hop that it is at: 0 at the first balancer.
+    pub depth: u8,
+    /// Hops at which a balancer counts it as in flight.
+    pub open_hops: u8,
+    pub is_abandoned: bool,
+    /// `None`: success, as far as known.
+    pub failure: Option<Failure>,
+    /// The server will answer with an error after the work.
+    pub will_fail: bool,
+    /// The fault that is to blame for the failure, or `NONE`.
+    pub strike: u32,
+    /// The health check that it belongs to, or `NONE`.
+    pub check: u32,
+    pub work: Span,
+    /// Work at this server's speed, from its start.
+    pub duration: Span,
+    /// When it joined a queue, at the server or (central queue) at the balancer.
+    pub entered: Time,
+    pub started: Time,
+}
+
+impl Attempt {
+    pub fn new(request: u32, work: Span) -> Attempt {
+        Attempt {
+            request,
+            server: NONE,
+            phase: Phase::AtBalancer,
+            depth: 0,
+            open_hops: 0,
+            is_abandoned: false,
+            failure: None,
+            will_fail: false,
+            strike: NONE,
+            check: NONE,
+            work,
+            duration: Span::ZERO,
+            entered: Time::ZERO,
+            started: Time::ZERO,
+        }
+    }
+}
+
+/// An attempt's stay at one balancer.
+#[derive(Clone, Copy, Default)]
+pub struct Hop {
+    pub balancer: u32,
+    /// The target it was sent to last.
+    pub target: u32,
+    /// Retries by this balancer.
+    pub retries: u32,
+    /// When it was sent to the target.
+    pub sent: Time,
+    /// Number of this sending, for its timeouts.
+    pub token: u32,
+    /// When it began to wait at this balancer, if it did.
+    pub waits_since: Option<Time>,
+}

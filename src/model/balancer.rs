@@ -1,0 +1,135 @@
+//! A balancer: its view of the targets, its policy, its stickiness and the requests that wait in it.
+
+use super::event::Ref;
+use super::link::Link;
+use super::plan::{BalancerPlan, TargetRef};
+use super::retry::Retries;
+use super::sticky::{Holder, Sticky};
+use crate::policy::{Outcome, Pick, Policy, Request, TargetId, Targets};
+use crate::rng::Rng;
+use crate::scenario::WhenNone;
+use crate::sim::Lane;
+use crate::units::Span;
+use std::collections::VecDeque;
+
+pub struct Balancer {
+    pub targets: Targets,
+    pub to: Vec<TargetRef>,
+    policy: Box<dyn Policy>,
+    routing: Rng,
+    /// What the checks say of each target.
+    is_healthy: Vec<bool>,
+    when_none: WhenNone,
+    pub sticky: Option<Sticky>,
+    pub retries: Option<Retries>,
+    /// Requests that wait for a target (central queue).
+    pub waiting: VecDeque<Ref>,
+    pub is_dispatching: bool,
+    pub connect_timeout: Option<Span>,
+    pub timeout: Option<(Span, Lane)>,
+    /// The network in front of it, where it is a target.
+    pub link: Link,
+}
+
+/// What a balancer is built of besides its plan.
+pub struct Parts {
+    pub targets: Targets,
+    pub routing: Rng,
+    pub retries: Option<Retries>,
+    pub timeout: Option<(Span, Lane)>,
+    pub link: Link,
+}
+
+impl Balancer {
+    pub fn new(plan: &BalancerPlan, parts: Parts) -> Balancer {
+        let Parts { targets, routing, retries, timeout, link } = parts;
+        let initially = plan.check.as_ref().is_none_or(|check| check.initially_healthy);
+        let mut balancer = Balancer {
+            is_healthy: vec![initially; targets.len()],
+            policy: plan.algorithm.build(&targets),
+            targets,
+            to: plan.targets.clone(),
+            routing,
+            when_none: plan.when_none,
+            sticky: plan.sticky.map(Sticky::new),
+            retries,
+            waiting: VecDeque::new(),
+            is_dispatching: false,
+            connect_timeout: plan.connect_timeout,
+            timeout,
+            link,
+        };
+        balancer.refresh();
+        balancer
+    }
+
+    pub fn is_healthy(&self, target: TargetId) -> bool {
+        self.is_healthy[target as usize]
+    }
+
+    pub fn set_healthy(&mut self, target: TargetId, is_healthy: bool) {
+        self.is_healthy[target as usize] = is_healthy;
+        self.refresh();
+    }
+
+    /// Works out who may be sent to, from the health view and the rule for when too few are well.
+    fn refresh(&mut self) {
+        let healthy = self.is_healthy.iter().filter(|healthy| **healthy).count();
+        let everybody = match self.when_none {
+            WhenNone::Fail => false,
+            WhenNone::All => healthy == 0,
+            WhenNone::Panic(share) => (healthy as f64) < share.0 * self.is_healthy.len() as f64,
+        };
+        let is_healthy = &self.is_healthy;
+        self.targets.set_eligible(|target| everybody || is_healthy[target as usize]);
+        self.policy.on_change(&self.targets);
+    }
+
+    /// Chooses a target: the one that the user is bound to, else the policy's. Servers in `tried` are left out as long as
+    /// there is another.
+    #[inline]
+    pub fn choose(&mut self, request: &Request, holder: Holder, tried: &[u32]) -> Pick {
+        if let Some(target) = self.sticky.as_ref().and_then(|sticky| sticky.target(holder, request.now))
+            && self.targets.is_eligible(target)
+            && !self.is_tried(target, tried)
+        {
+            return Pick::Target(target);
+        }
+        if tried.is_empty() {
+            return self.policy.pick(request, &self.targets, &mut self.routing);
+        }
+        self.choose_another(request, tried)
+    }
+
+    fn is_tried(&self, target: TargetId, tried: &[u32]) -> bool {
+        matches!(self.to[target as usize], TargetRef::Server(server) if tried.contains(&server))
+    }
+
+    fn choose_another(&mut self, request: &Request, tried: &[u32]) -> Pick {
+        let eligible: Vec<bool> = (0..self.targets.len() as TargetId).map(|target| self.targets.is_eligible(target)).collect();
+        let left: Vec<bool> =
+            eligible.iter().enumerate().map(|(target, eligible)| *eligible && !self.is_tried(target as TargetId, tried)).collect();
+        if !left.contains(&true) {
+            return self.policy.pick(request, &self.targets, &mut self.routing);
+        }
+        self.targets.set_eligible(|target| left[target as usize]);
+        self.policy.on_change(&self.targets);
+        let pick = self.policy.pick(request, &self.targets, &mut self.routing);
+        self.targets.set_eligible(|target| eligible[target as usize]);
+        self.policy.on_change(&self.targets);
+        pick
+    }
+
+    #[inline]
+    pub fn sent(&mut self, target: TargetId) {
+        self.targets.in_flight[target as usize] += 1;
+        self.policy.on_sent(target, &self.targets);
+    }
+
+    #[inline]
+    pub fn done(&mut self, target: TargetId, outcome: &Outcome) {
+        debug_assert!(self.targets.in_flight[target as usize] > 0, "nothing ends that was not sent");
+        self.targets.in_flight[target as usize] -= 1;
+        self.policy.on_done(target, outcome, &self.targets);
+    }
+}

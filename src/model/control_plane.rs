@@ -1,0 +1,305 @@
+//! What happens beside the requests: health checks, faults, and whom to blame for a failure.
+
+use super::attempt::{Attempt, Phase};
+use super::checker::{Checker, Condition, Encounter};
+use super::client::NONE;
+use super::event::{Event, Ref};
+use super::plan::{FaultKind, FaultSchedule, TargetRef};
+use super::world::{Check, Strike, World};
+use crate::rng;
+use crate::scenario::Failure;
+use crate::units::{Span, Time};
+
+impl World {
+    // ---- Health checks ------------------------------------------------------------------------------------------------
+
+    pub(super) fn begin_checks(&mut self) {
+        let topology = self.topology.clone();
+        for (balancer, plan) in topology.balancers.iter().enumerate() {
+            let Some(check) = &plan.check else { continue };
+            for (target, to) in plan.targets.iter().enumerate() {
+                let index = self.checkers.len() as u32;
+                let (name, latency) = match to {
+                    TargetRef::Server(server) => {
+                        self.watchers[*server as usize].push(index);
+                        let server = &topology.servers[*server as usize];
+                        (&server.name, &server.latency)
+                    }
+                    TargetRef::Balancer(inner) => {
+                        let inner = &topology.balancers[*inner as usize];
+                        (&inner.name, &inner.latency)
+                    }
+                };
+                let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("check/{}/{name}", plan.name));
+                let mut checker = Checker::new(balancer as u32, target as u32, check.clone(), latency.clone(), rng);
+                self.calendar.schedule(checker.first_start(), Event::CheckStarts { checker: index });
+                self.checkers.push(checker);
+            }
+        }
+    }
+
+    pub(super) fn check_starts(&mut self, index: u32) {
+        let now = self.now();
+        self.recorder.checks_sent += u64::from(now >= self.plan.warmup);
+        let checker = &mut self.checkers[index as usize];
+        checker.started = now;
+        let travel = checker.draw_latency();
+        let check = self.checks.insert(Check { checker: index });
+        let check = self.checks.at(check);
+        if travel == Span::ZERO {
+            self.check_at_target(check);
+        } else {
+            self.calendar.schedule(now + travel, Event::CheckAtTarget { check });
+        }
+    }
+
+    pub(super) fn check_at_target(&mut self, check: Ref) {
+        let now = self.now();
+        let index = self.checks[check.index].checker as usize;
+        let (balancer, target) = (self.checkers[index].balancer as usize, self.checkers[index].target as usize);
+        let to = self.balancers[balancer].to[target];
+        let condition = self.condition(to, self.checkers[index].is_http());
+        let deadline = self.checkers[index].deadline().max(now);
+        match self.checkers[index].meet(condition) {
+            Encounter::Answered { passes } => {
+                let at = now + self.checkers[index].draw_latency();
+                if at > deadline {
+                    self.calendar.schedule(deadline, Event::CheckEnds { check, passed: false });
+                } else if at == now {
+                    self.check_ends(check, passes);
+                } else {
+                    self.calendar.schedule(at, Event::CheckEnds { check, passed: passes });
+                }
+            }
+            Encounter::Silence => self.calendar.schedule(deadline, Event::CheckEnds { check, passed: false }),
+            Encounter::Queues => {
+                self.calendar.schedule(deadline, Event::CheckEnds { check, passed: false });
+                self.check_joins_queue(check, to);
+            }
+        }
+    }
+
+    /// What a check meets. A balancer as target answers HTTP with an error when it has nobody to send to.
+    fn condition(&mut self, to: TargetRef, is_http: bool) -> Condition {
+        match to {
+            TargetRef::Server(server) => {
+                let state = &self.servers[server as usize];
+                let mut is_in_error = false;
+                if is_http {
+                    for (_, share, _) in &state.errors {
+                        is_in_error |= rng::unit(&mut self.server_errors[server as usize]) < *share;
+                    }
+                }
+                Condition { is_crashed: state.crashes > 0, is_blackholed: state.blackholes > 0, is_hanging: state.hangs > 0, is_in_error }
+            }
+            TargetRef::Balancer(inner) => {
+                let is_in_error = self.balancers[inner as usize].targets.eligible().is_empty();
+                Condition { is_crashed: false, is_blackholed: false, is_hanging: false, is_in_error }
+            }
+        }
+    }
+
+    fn check_joins_queue(&mut self, check: Ref, to: TargetRef) {
+        let TargetRef::Server(server) = to else { return self.check_ends(check, true) };
+        let attempt = self.new_attempt(Attempt { server, check: check.index, phase: Phase::ToServer, ..Attempt::new(NONE, Span::ZERO) });
+        self.check_attempts.resize(self.attempts.capacity() as usize, None);
+        self.check_attempts[attempt as usize] = Some(check);
+        self.at_server(attempt);
+    }
+
+    /// A check that had joined the queue has been answered.
+    pub(super) fn check_served(&mut self, attempt: u32) {
+        self.end_queued_check(attempt, true);
+    }
+
+    pub(super) fn check_fails_at_server(&mut self, attempt: u32) {
+        self.end_queued_check(attempt, false);
+    }
+
+    fn end_queued_check(&mut self, attempt: u32, passed: bool) {
+        let check = self.check_attempts[attempt as usize].take();
+        self.free_attempt(attempt);
+        let Some(check) = check.filter(|check| self.checks.is_current(*check)) else { return };
+        let checker = &mut self.checkers[self.checks[check.index].checker as usize];
+        let at = self.calendar.now() + checker.draw_latency();
+        self.calendar.schedule(at, Event::CheckEnds { check, passed });
+    }
+
+    pub(super) fn check_ends(&mut self, check: Ref, passed: bool) {
+        if !self.checks.is_current(check) {
+            return;
+        }
+        let now = self.now();
+        let index = self.checks[check.index].checker;
+        self.checks.remove(check.index);
+        let checker = &mut self.checkers[index as usize];
+        if !passed && checker.started >= self.plan.warmup {
+            self.recorder.checks_failed += 1;
+        }
+        self.calendar.schedule(checker.next_start(now), Event::CheckStarts { checker: index });
+        if let Some(view) = checker.concludes(passed) {
+            let (balancer, target) = (checker.balancer as usize, checker.target);
+            self.balancers[balancer].set_healthy(target, view);
+            let is_server_well = match self.balancers[balancer].to[target as usize] {
+                TargetRef::Server(server) => self.servers[server as usize].faults.is_empty(),
+                TargetRef::Balancer(_) => true,
+            };
+            self.recorder.failover.rotation_changed(index, view, is_server_well, now);
+        }
+    }
+
+    // ---- Faults -------------------------------------------------------------------------------------------------------
+
+    pub(super) fn begin_faults(&mut self) {
+        let topology = self.topology.clone();
+        for (fault, plan) in topology.faults.iter().enumerate() {
+            let fault = fault as u32;
+            let tracked_fault = self.recorder.failover.add_fault(&plan.name);
+            for servers in self.strikes_of(fault) {
+                let strike = self.strikes.len() as u32;
+                let first = servers.first().map_or("", |server| &topology.servers[*server as usize].name);
+                let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("fault/{fault}/{first}"));
+                let pairs: Vec<_> = servers.iter().flat_map(|server| &self.watchers[*server as usize]).copied().collect();
+                let pairs = pairs.into_iter().map(|pair| (pair, self.checkers[pair as usize].is_healthy()));
+                let tracked = self.recorder.failover.add_strike(tracked_fault, servers, pairs);
+                self.strikes.push(Strike { fault, tracked, rng });
+                let at = match &plan.schedule {
+                    FaultSchedule::Once { at, .. } | FaultSchedule::Flap { at, .. } => *at,
+                    FaultSchedule::Random { mtbf, .. } => Time::ZERO + mtbf.sample(&mut self.strikes[strike as usize].rng),
+                };
+                self.calendar.schedule(at, Event::FaultBegins { strike });
+            }
+        }
+    }
+
+    pub(super) fn fault_begins(&mut self, strike: u32) {
+        let now = self.now();
+        let topology = self.topology.clone();
+        let Strike { fault, tracked, .. } = self.strikes[strike as usize];
+        let plan = &topology.faults[fault as usize];
+        let ends = match &plan.schedule {
+            FaultSchedule::Once { until, .. } => *until,
+            FaultSchedule::Flap { until, down, .. } => Some(until.unwrap_or(Time(u64::MAX)).min(now + *down)),
+            FaultSchedule::Random { mttr, .. } => Some(now + mttr.sample(&mut self.strikes[strike as usize].rng)),
+        };
+        if let Some(at) = ends {
+            self.calendar.schedule(at, Event::FaultEnds { strike });
+        }
+        self.recorder.failover.begins(tracked, now);
+        for server in self.recorder.failover.servers(tracked).to_vec() {
+            self.strike_server(server, strike, plan.kind);
+        }
+    }
+
+    pub(super) fn fault_ends(&mut self, strike: u32) {
+        let now = self.now();
+        let topology = self.topology.clone();
+        let Strike { fault, tracked, .. } = self.strikes[strike as usize];
+        let plan = &topology.faults[fault as usize];
+        for server in self.recorder.failover.servers(tracked).to_vec() {
+            self.release_server(server, strike, plan.kind);
+        }
+        self.recorder.failover.ends(tracked, now);
+        let again = match &plan.schedule {
+            FaultSchedule::Once { .. } => None,
+            FaultSchedule::Flap { until, up, .. } => Some(now + *up).filter(|at| until.is_none_or(|until| *at < until)),
+            FaultSchedule::Random { mtbf, .. } => Some(now + mtbf.sample(&mut self.strikes[strike as usize].rng)),
+        };
+        if let Some(at) = again {
+            self.calendar.schedule(at, Event::FaultBegins { strike });
+        }
+    }
+
+    fn strike_server(&mut self, index: u32, strike: u32, kind: FaultKind) {
+        let now = self.now();
+        let server = &mut self.servers[index as usize];
+        server.accrue(now);
+        server.faults.push(strike);
+        match kind {
+            FaultKind::Crash => {
+                server.crashes += 1;
+                server.incarnation += u32::from(server.crashes == 1);
+                self.empty_server(index, strike, true);
+            }
+            FaultKind::Hang => {
+                server.hangs += 1;
+                self.empty_server(index, strike, false);
+            }
+            FaultKind::Blackhole => server.blackholes += 1,
+            FaultKind::Errors { share, at_once } => server.errors.push((strike, share, at_once)),
+            FaultKind::Slow { factor } => {
+                server.slows.push((strike, factor));
+                server.set_slow();
+            }
+        }
+    }
+
+    fn release_server(&mut self, index: u32, strike: u32, kind: FaultKind) {
+        let now = self.now();
+        let server = &mut self.servers[index as usize];
+        server.accrue(now);
+        server.faults.retain(|active| *active != strike);
+        match kind {
+            FaultKind::Crash => server.crashes -= 1,
+            FaultKind::Hang => server.hangs -= 1,
+            FaultKind::Blackhole => server.blackholes -= 1,
+            FaultKind::Errors { .. } => server.errors.retain(|(active, ..)| *active != strike),
+            FaultKind::Slow { .. } => {
+                server.slows.retain(|(active, _)| *active != strike);
+                server.set_slow();
+            }
+        }
+    }
+
+    /// Everything in a server ends: reset by a crash (if packets still travel), swallowed by a hang.
+    fn empty_server(&mut self, index: u32, strike: u32, is_crash: bool) {
+        let now = self.now();
+        self.servers[index as usize].clear(now);
+        let is_cut_off = self.servers[index as usize].blackholes > 0;
+        for attempt in 0..self.attempts.capacity() {
+            if self.attempts[attempt].server != index {
+                continue;
+            }
+            match self.attempts[attempt].phase {
+                Phase::Cancelled => self.free_attempt(attempt),
+                Phase::Queued | Phase::InService | Phase::Lost => {
+                    self.attempts.retire(attempt);
+                    if is_crash && !is_cut_off {
+                        self.answer_failure(attempt, Failure::Reset, strike);
+                    } else {
+                        self.lose(attempt, strike);
+                    }
+                }
+                Phase::Free | Phase::AtBalancer | Phase::ToServer | Phase::Returning => {}
+            }
+        }
+    }
+
+    // ---- Whom to blame ------------------------------------------------------------------------------------------------
+
+    /// The fault that began last among those active on a server, as the failover tracker calls it.
+    pub(super) fn blame_server(&self, server: u32) -> u32 {
+        self.servers[server as usize].faults.last().copied().unwrap_or(NONE)
+    }
+
+    /// A balancer has nobody: any fault among the servers that it reaches is to blame.
+    pub(super) fn blame_balancer(&self, balancer: u32) -> u32 {
+        let blamed = self.balancers[balancer as usize].to.iter().map(|to| match to {
+            TargetRef::Server(server) => self.blame_server(*server),
+            TargetRef::Balancer(inner) => self.blame_balancer(*inner),
+        });
+        blamed.filter(|strike| *strike != NONE).next().unwrap_or(NONE)
+    }
+
+    pub(super) fn blame_attempt(&self, attempt: u32) -> u32 {
+        let Attempt { strike, server, .. } = self.attempts[attempt];
+        if strike == NONE && server != NONE { self.blame_server(server) } else { strike }
+    }
+
+    /// Whether a server cannot be used now, in truth or in the view of a balancer, and how often it has restarted.
+    pub(super) fn is_gone(&self, server: u32) -> (bool, u32) {
+        let state = &self.servers[server as usize];
+        let is_out = self.watchers[server as usize].iter().any(|checker| !self.checkers[*checker as usize].is_healthy());
+        (is_out || !state.is_up(), state.incarnation)
+    }
+}

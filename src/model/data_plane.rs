@@ -1,0 +1,756 @@
+//! The life of a request, in its order: arrive, route, serve, answer, give up, try again.
+
+use super::attempt::{Attempt, Hop, Phase, Request};
+use super::client::{Draw, NONE};
+use super::event::{Event, Ref};
+use super::plan::{ArrivalPlan, TargetRef};
+use super::server::Admission;
+use super::sticky::Holder;
+use super::world::World;
+use crate::measure::affinity::Answer;
+use crate::measure::recorder::{Answered, Served};
+use crate::policy::{self, Outcome, Pick, TargetId};
+use crate::rng;
+use crate::scenario::Failure;
+use crate::units::{Span, Time};
+
+impl World {
+    /// Calls a handler with an attempt unless the event is stale.
+    #[inline]
+    pub(super) fn if_current(&mut self, attempt: Ref, handler: impl FnOnce(&mut World, u32)) {
+        if self.attempts.is_current(attempt) {
+            handler(self, attempt.index);
+        }
+    }
+
+    // ---- Clients send -------------------------------------------------------------------------------------------------
+
+    pub(super) fn begin_clients(&mut self) {
+        for client in 0..self.clients.len() as u32 {
+            if let ArrivalPlan::Closed { users, think } = &self.topology.clone().clients[client as usize].arrivals {
+                for user in 0..*users {
+                    let mut actor = self.clients[client as usize].closed_user(client, user);
+                    let at = Time::ZERO + think.sample(&mut actor.rng);
+                    let actor = self.actors.insert(actor);
+                    self.calendar.schedule(at, Event::ActorSends { actor });
+                }
+            }
+            self.schedule_arrival(client);
+        }
+    }
+
+    #[inline]
+    fn schedule_arrival(&mut self, index: u32) {
+        let client = &mut self.clients[index as usize];
+        if let Some(at) = client.next_arrival(self.plan.duration) {
+            self.calendar.schedule_in(client.arrival_lane, at, Event::Arrive { client: index });
+        }
+    }
+
+    pub(super) fn arrive(&mut self, index: u32) {
+        let plan = &self.topology.clients[index as usize];
+        let client = &mut self.clients[index as usize];
+        if let Some(session) = &plan.session {
+            let actor = client.begin_session(index, session);
+            let actor = self.actors.insert(actor);
+            self.actor_sends(actor);
+        } else {
+            let classes = &self.topology.classes;
+            let draw = client.draw(&plan.classes, |class| classes[class as usize].path);
+            self.send_request(index, NONE, draw);
+        }
+        self.schedule_arrival(index);
+    }
+
+    pub(super) fn actor_sends(&mut self, index: u32) {
+        let actor = &mut self.actors[index];
+        let client = actor.client;
+        let classes = &self.topology.classes;
+        let choices = &self.topology.clients[client as usize].classes;
+        let draw = self.clients[client as usize].draw_for(actor, choices, |class| classes[class as usize].path);
+        self.send_request(client, index, draw);
+    }
+
+    fn send_request(&mut self, client: u32, actor: u32, draw: Draw) {
+        let now = self.now();
+        let is_counted = now >= self.plan.warmup;
+        self.recorder.request_sent(is_counted);
+        if let Some(retries) = &mut self.clients[client as usize].retries {
+            retries.first_try(now);
+        }
+        let request = self.requests.insert(Request {
+            client,
+            class: draw.class,
+            path: draw.path,
+            user: draw.user,
+            actor,
+            attempt: NONE,
+            retries: 0,
+            work: draw.work,
+            sent: now,
+            is_counted,
+            tried: Vec::new(),
+        });
+        self.send_attempt(request);
+    }
+
+    fn send_attempt(&mut self, request: u32) {
+        let client = self.requests[request].client as usize;
+        let attempt = self.new_attempt(Attempt::new(request, self.requests[request].work));
+        self.requests[request].attempt = attempt;
+        if let Some((timeout, lane)) = self.clients[client].timeout {
+            let event = Event::ClientTimeout(self.requests.at(request));
+            self.calendar.schedule_in(lane, self.calendar.now() + timeout, event);
+        }
+        let attempts = &self.attempts;
+        if !self.clients[client].link.carry(|| Event::AtBalancer(attempts.at(attempt)), &mut self.calendar) {
+            self.at_balancer(attempt);
+        }
+    }
+
+    pub(super) fn new_attempt(&mut self, attempt: Attempt) -> u32 {
+        let index = self.attempts.insert(attempt);
+        let places = self.attempts.capacity() as usize * self.topology.depth_max;
+        if self.hops.len() < places {
+            self.hops.resize(places, Hop::default());
+        }
+        index
+    }
+
+    pub(super) fn free_attempt(&mut self, attempt: u32) {
+        self.attempts[attempt].phase = Phase::Free;
+        self.attempts.remove(attempt);
+    }
+
+    // ---- Balancers route ----------------------------------------------------------------------------------------------
+
+    #[inline]
+    fn hop_place(&self, attempt: u32, depth: u8) -> usize {
+        attempt as usize * self.topology.depth_max + usize::from(depth)
+    }
+
+    #[inline]
+    fn hop(&self, attempt: u32) -> Hop {
+        self.hops[self.hop_place(attempt, self.attempts[attempt].depth)]
+    }
+
+    pub(super) fn at_balancer(&mut self, attempt: u32) {
+        let depth = self.attempts[attempt].depth;
+        let place = self.hop_place(attempt, depth);
+        let balancer = match depth {
+            0 => self.topology.entry,
+            _ => {
+                let outer = self.hops[place - 1];
+                match self.balancers[outer.balancer as usize].to[outer.target as usize] {
+                    TargetRef::Balancer(inner) => inner,
+                    TargetRef::Server(_) => unreachable!("a deeper hop follows a balancer only"),
+                }
+            }
+        };
+        self.hops[place] = Hop { balancer, ..Hop::default() };
+        let now = self.now();
+        if let Some(retries) = &mut self.balancers[balancer as usize].retries {
+            retries.first_try(now);
+        }
+        self.route(attempt);
+    }
+
+    /// Who sends a request, as balancers tell users apart.
+    fn holder(&self, request: &Request) -> (Holder, u64) {
+        let client = &self.clients[request.client as usize];
+        let address = client.address(request.user);
+        let user_id = client.user_id(request.user);
+        if request.actor == NONE {
+            return (Holder { user: client.users_return().then_some(user_id), address }, user_id);
+        }
+        let session = self.actors[request.actor].id;
+        let cookie = if client.users_return() { user_id } else { session };
+        (Holder { user: Some(cookie), address }, session)
+    }
+
+    pub(super) fn route(&mut self, attempt: u32) {
+        let now = self.now();
+        let place = self.hop_place(attempt, self.attempts[attempt].depth);
+        let balancer = self.hops[place].balancer;
+        let request = &self.requests[self.attempts[attempt].request];
+        let (holder, session) = self.holder(request);
+        let path = &self.topology.paths[request.path as usize];
+        let seen = policy::Request { now, address: holder.address, session, path };
+        match self.balancers[balancer as usize].choose(&seen, holder, &request.tried) {
+            Pick::Target(target) => self.send_to_target(attempt, balancer, target),
+            Pick::Wait => {
+                self.hops[place].waits_since.get_or_insert(now);
+                let waiting = self.attempts.at(attempt);
+                self.balancers[balancer as usize].waiting.push_back(waiting);
+            }
+            Pick::Nobody => {
+                self.attempts[attempt].strike = self.blame_balancer(balancer);
+                self.attempts[attempt].failure = Some(Failure::NoServer);
+                self.leave_balancer(attempt);
+            }
+        }
+    }
+
+    fn send_to_target(&mut self, attempt: u32, balancer: u32, target: TargetId) {
+        let now = self.now();
+        let place = self.hop_place(attempt, self.attempts[attempt].depth);
+        self.balancers[balancer as usize].sent(target);
+        self.last_token = self.last_token.wrapping_add(1);
+        let hop = &mut self.hops[place];
+        hop.target = target;
+        hop.sent = now;
+        hop.token = self.last_token;
+        self.attempts[attempt].open_hops += 1;
+        if let Some((timeout, lane)) = self.balancers[balancer as usize].timeout {
+            let request = self.requests.at(self.attempts[attempt].request);
+            let event = Event::BalancerTimeout { request, token: self.last_token, is_connect: false };
+            self.calendar.schedule_in(lane, now + timeout, event);
+        }
+        let attempts = &mut self.attempts;
+        match self.balancers[balancer as usize].to[target as usize] {
+            TargetRef::Balancer(inner) => {
+                attempts[attempt].depth += 1;
+                if !self.balancers[inner as usize].link.carry(|| Event::AtBalancer(attempts.at(attempt)), &mut self.calendar) {
+                    self.at_balancer(attempt);
+                }
+            }
+            TargetRef::Server(server) => {
+                attempts[attempt].server = server;
+                attempts[attempt].phase = Phase::ToServer;
+                let is_counted = self.requests[attempts[attempt].request].is_counted;
+                self.recorder.attempt_sent(server, is_counted);
+                if !self.server_links[server as usize].carry(|| Event::AtServer(attempts.at(attempt)), &mut self.calendar) {
+                    self.at_server(attempt);
+                }
+            }
+        }
+    }
+
+    /// Sends on what waits in a balancer as far as there is room. Not recursive: a target that refuses at once ends here too.
+    fn dispatch_waiting(&mut self, balancer: u32) {
+        let index = balancer as usize;
+        if self.balancers[index].waiting.is_empty() || std::mem::replace(&mut self.balancers[index].is_dispatching, true) {
+            return;
+        }
+        while let Some(waiting) = self.balancers[index].waiting.pop_front() {
+            if !self.attempts.is_current(waiting) {
+                continue;
+            }
+            let before = self.balancers[index].waiting.len();
+            self.route(waiting.index);
+            if self.balancers[index].waiting.len() > before {
+                // It waits again, behind the others now: back to the front, until something else ends.
+                if let Some(again) = self.balancers[index].waiting.pop_back() {
+                    self.balancers[index].waiting.push_front(again);
+                }
+                break;
+            }
+        }
+        self.balancers[index].is_dispatching = false;
+    }
+
+    // ---- Servers work -------------------------------------------------------------------------------------------------
+
+    pub(super) fn at_server(&mut self, attempt: u32) {
+        let now = self.now();
+        let index = self.attempts[attempt].server as usize;
+        let server = &self.servers[index];
+        if !server.is_up() {
+            return self.meets_fault(attempt);
+        }
+        if !server.errors.is_empty() && self.draws_error(attempt) {
+            return;
+        }
+        let duration = self.servers[index].duration(self.attempts[attempt].work);
+        let joined = &mut self.attempts[attempt];
+        let waited_before = if joined.check == NONE {
+            self.hops[attempt as usize * self.topology.depth_max + usize::from(joined.depth)].waits_since
+        } else {
+            None
+        };
+        joined.entered = waited_before.unwrap_or(now);
+        joined.started = now;
+        joined.duration = duration;
+        joined.phase = Phase::InService;
+        match self.servers[index].admit(attempt, duration, now) {
+            Admission::Starts if self.servers[index].sharing.is_some() => self.schedule_sharing(index as u32),
+            Admission::Starts => self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(attempt))),
+            Admission::Waits => joined.phase = Phase::Queued,
+            Admission::Refused => self.answer_failure(attempt, Failure::Refused, self.blame_server(index as u32)),
+        }
+    }
+
+    /// The server cannot be talked to.
+    fn meets_fault(&mut self, attempt: u32) {
+        let server = self.attempts[attempt].server;
+        let strike = self.blame_server(server);
+        if self.servers[server as usize].blackholes == 0 && self.servers[server as usize].crashes > 0 {
+            return self.answer_failure(attempt, Failure::ConnectFailure, strike);
+        }
+        let Attempt { check, is_abandoned, .. } = self.attempts[attempt];
+        if self.servers[server as usize].blackholes > 0 && check == NONE && !is_abandoned {
+            let hop = self.hop(attempt);
+            if let Some(timeout) = self.balancers[hop.balancer as usize].connect_timeout {
+                let request = self.requests.at(self.attempts[attempt].request);
+                let event = Event::BalancerTimeout { request, token: hop.token, is_connect: true };
+                self.calendar.schedule((hop.sent + timeout).max(self.now()), event);
+            }
+        }
+        self.lose(attempt, strike);
+    }
+
+    /// Nothing will come back. An abandoned attempt has nobody left to wonder.
+    pub(super) fn lose(&mut self, attempt: u32, strike: u32) {
+        if self.attempts[attempt].is_abandoned {
+            return self.free_attempt(attempt);
+        }
+        self.attempts[attempt].phase = Phase::Lost;
+        self.attempts[attempt].strike = strike;
+    }
+
+    /// Whether an error fault answers this one at once; one that fails after the work is marked.
+    fn draws_error(&mut self, attempt: u32) -> bool {
+        let server = self.attempts[attempt].server as usize;
+        for fault in 0..self.servers[server].errors.len() {
+            let (strike, share, at_once) = self.servers[server].errors[fault];
+            if rng::unit(&mut self.server_errors[server]) < share {
+                if at_once {
+                    self.answer_failure(attempt, Failure::ServerError, strike);
+                    return true;
+                }
+                self.attempts[attempt].will_fail = true;
+                self.attempts[attempt].strike = strike;
+            }
+        }
+        false
+    }
+
+    pub(super) fn schedule_sharing(&mut self, server: u32) {
+        if let Some((at, generation)) = self.servers[server as usize].next_shared(self.calendar.now()) {
+            self.calendar.schedule(at, Event::ShareFinished { server, generation });
+        }
+    }
+
+    pub(super) fn finished(&mut self, attempt: u32) {
+        let now = self.now();
+        let server = self.attempts[attempt].server;
+        self.servers[server as usize].release(now);
+        self.start_waiting(server);
+        self.served(attempt);
+    }
+
+    /// Fills free slots from the line.
+    fn start_waiting(&mut self, server: u32) {
+        let now = self.now();
+        while let Some(next) = self.servers[server as usize].next_in_line() {
+            if self.attempts[next].phase == Phase::Cancelled {
+                self.free_attempt(next);
+                continue;
+            }
+            self.servers[server as usize].starts_waiting();
+            let duration = self.servers[server as usize].duration(self.attempts[next].work);
+            let started = &mut self.attempts[next];
+            started.started = now;
+            started.duration = duration;
+            started.phase = Phase::InService;
+            self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(next)));
+        }
+    }
+
+    pub(super) fn share_finished(&mut self, server: u32, generation: u32) {
+        let now = self.now();
+        let is_current = self.servers[server as usize].sharing.as_ref().is_some_and(|sharing| sharing.generation == generation);
+        if !is_current {
+            return;
+        }
+        if let Some(attempt) = self.servers[server as usize].finish_shared(now) {
+            self.schedule_sharing(server);
+            self.served(attempt);
+        }
+    }
+
+    /// The work is done.
+    fn served(&mut self, attempt: u32) {
+        let now = self.now();
+        let done = &mut self.attempts[attempt];
+        let server = done.server;
+        if done.check != NONE {
+            return self.check_served(attempt);
+        }
+        if done.is_abandoned {
+            return self.free_attempt(attempt);
+        }
+        if self.servers[server as usize].blackholes > 0 {
+            return self.lose(attempt, self.blame_server(server));
+        }
+        if done.will_fail {
+            let strike = done.strike;
+            return self.answer_failure(attempt, Failure::ServerError, strike);
+        }
+        let request = &self.requests[done.request];
+        if request.is_counted {
+            let response = now - done.entered;
+            let is_shared = self.servers[server as usize].sharing.is_some();
+            let waiting = if is_shared { Span(response.0.saturating_sub(done.duration.0)) } else { done.started - done.entered };
+            self.recorder.attempt_served(Served { class: request.class, server, response, waiting });
+        }
+        self.answer(attempt);
+    }
+
+    // ---- Answers return -----------------------------------------------------------------------------------------------
+
+    pub(super) fn answer_failure(&mut self, attempt: u32, failure: Failure, strike: u32) {
+        if self.attempts[attempt].check != NONE {
+            return self.check_fails_at_server(attempt);
+        }
+        if self.attempts[attempt].is_abandoned {
+            return self.free_attempt(attempt);
+        }
+        self.attempts[attempt].failure = Some(failure);
+        self.attempts[attempt].strike = strike;
+        let request = self.attempts[attempt].request;
+        if self.requests[request].is_counted {
+            self.recorder.attempts.fail(failure);
+        }
+        self.answer(attempt);
+    }
+
+    #[inline]
+    fn answer(&mut self, attempt: u32) {
+        let server = self.attempts[attempt].server as usize;
+        self.attempts[attempt].phase = Phase::Returning;
+        let attempts = &self.attempts;
+        if !self.server_links[server].carry(|| Event::ResultAtBalancer(attempts.at(attempt)), &mut self.calendar) {
+            self.result_at_balancer(attempt);
+        }
+    }
+
+    pub(super) fn result_at_balancer(&mut self, attempt: u32) {
+        let failure = self.attempts[attempt].failure;
+        let hop = self.hop(attempt);
+        self.close_hop(attempt, hop, failure != Some(Failure::Timeout));
+        if failure.is_none() && self.balancers[hop.balancer as usize].sticky.is_some() {
+            self.remember(attempt, hop);
+        }
+        if !self.balancers[hop.balancer as usize].waiting.is_empty() {
+            // The result goes on first: whoever waits is served after it, at the same instant.
+            self.leave_balancer(attempt);
+            return self.dispatch_waiting(hop.balancer);
+        }
+        self.leave_balancer(attempt);
+    }
+
+    /// The balancer no longer counts the attempt at this hop.
+    fn close_hop(&mut self, attempt: u32, hop: Hop, is_heard_from: bool) {
+        let failure = self.attempts[attempt].failure;
+        let is_answered = is_heard_from && !matches!(failure, Some(Failure::ConnectFailure | Failure::Reset));
+        let now = self.now();
+        self.attempts[attempt].open_hops -= 1;
+        let outcome = Outcome { now, latency: now - hop.sent, is_answered, is_ok: is_answered && failure.is_none() };
+        self.balancers[hop.balancer as usize].done(hop.target, &outcome);
+    }
+
+    fn remember(&mut self, attempt: u32, hop: Hop) {
+        let now = self.now();
+        let (holder, _) = self.holder(&self.requests[self.attempts[attempt].request]);
+        if let Some(sticky) = &mut self.balancers[hop.balancer as usize].sticky {
+            sticky.answered(holder, hop.target, now);
+        }
+    }
+
+    /// The result goes up, unless this balancer tries again.
+    fn leave_balancer(&mut self, attempt: u32) {
+        if let Some(failure) = self.attempts[attempt].failure
+            && self.balancer_retries(attempt, failure)
+        {
+            return;
+        }
+        let hop = self.hop(attempt);
+        let leaving = &mut self.attempts[attempt];
+        leaving.phase = Phase::Returning;
+        let attempts = &mut self.attempts;
+        if attempts[attempt].depth > 0 {
+            attempts[attempt].depth -= 1;
+            let link = &mut self.balancers[hop.balancer as usize].link;
+            if !link.carry(|| Event::ResultAtBalancer(attempts.at(attempt)), &mut self.calendar) {
+                self.result_at_balancer(attempt);
+            }
+        } else {
+            let client = self.requests[attempts[attempt].request].client as usize;
+            let link = &mut self.clients[client].link;
+            if !link.carry(|| Event::ResultAtClient(attempts.at(attempt)), &mut self.calendar) {
+                self.result_at_client(attempt);
+            }
+        }
+    }
+
+    fn balancer_retries(&mut self, attempt: u32, failure: Failure) -> bool {
+        let now = self.now();
+        let place = self.hop_place(attempt, self.attempts[attempt].depth);
+        let hop = self.hops[place];
+        let Some(retries) = &mut self.balancers[hop.balancer as usize].retries else { return false };
+        let Some(wait) = retries.wait(failure, hop.retries, now) else { return false };
+        if retries.is_to_other() {
+            self.remember_tried(attempt);
+        }
+        self.hops[place].retries += 1;
+        self.count_retry(self.attempts[attempt].request);
+        let again = &mut self.attempts[attempt];
+        again.phase = Phase::AtBalancer;
+        again.failure = None;
+        again.will_fail = false;
+        again.strike = NONE;
+        again.server = NONE;
+        self.attempts.retire(attempt);
+        self.calendar.schedule(now + wait, Event::BalancerRetry(self.attempts.at(attempt)));
+        true
+    }
+
+    fn remember_tried(&mut self, attempt: u32) {
+        let Attempt { server, request, .. } = self.attempts[attempt];
+        let tried = &mut self.requests[request].tried;
+        if server != NONE && !tried.contains(&server) {
+            tried.push(server);
+        }
+    }
+
+    fn count_retry(&mut self, request: u32) {
+        self.recorder.retried += u64::from(self.requests[request].is_counted);
+    }
+
+    pub(super) fn result_at_client(&mut self, attempt: u32) {
+        let Attempt { request, server, failure, strike, .. } = self.attempts[attempt];
+        match failure {
+            None => {
+                self.free_attempt(attempt);
+                self.request_answered(request, server);
+            }
+            Some(failure) => {
+                self.keep_tried_for_client(attempt);
+                self.free_attempt(attempt);
+                self.attempt_failed(request, failure, strike);
+            }
+        }
+    }
+
+    fn request_answered(&mut self, index: u32, server: u32) {
+        let now = self.now();
+        let request = &self.requests[index];
+        let (client, actor, is_counted) = (request.client, request.actor, request.is_counted);
+        let latency = now - request.sent;
+        let user = self.user_place(request.client, request.user);
+        let answered = Answered { class: request.class, latency, is_counted, user, is_part_of_session: actor != NONE && user.is_none() };
+        self.recorder.request_answered(answered, now);
+        if actor != NONE || user.is_some() {
+            self.count_visit(client, actor, user, server, is_counted);
+        }
+        if actor != NONE && is_counted {
+            self.actors[actor].sum.add(latency);
+        }
+        self.close_request(index);
+    }
+
+    /// Place of a user among all that can come back.
+    fn user_place(&self, client: u32, user: u64) -> Option<u32> {
+        let client = &self.clients[client as usize];
+        client.users_return().then(|| client.first_user + user as u32)
+    }
+
+    /// Affinity is a matter of sessions where there are some, else of users.
+    fn count_visit(&mut self, client: u32, actor: u32, user: Option<u32>, server: u32, is_counted: bool) {
+        let answer = Answer { server, incarnation: self.servers[server as usize].incarnation, is_counted };
+        let is_session = self.topology.clients[client as usize].session.is_some();
+        let mut visits = match user {
+            Some(user) if !is_session => self.visits[user as usize],
+            _ => self.actors[actor].visits,
+        };
+        let last = visits.last().filter(|last| *last != server).map(|last| self.is_gone(last));
+        visits.answer(answer, last, &mut self.recorder.affinity);
+        match user {
+            Some(user) if !is_session => self.visits[user as usize] = visits,
+            _ => self.actors[actor].visits = visits,
+        }
+    }
+
+    // ---- Clients give up or try again ---------------------------------------------------------------------------------
+
+    pub(super) fn client_times_out(&mut self, timed_out: Ref) {
+        if !self.requests.is_current(timed_out) {
+            return;
+        }
+        let request = timed_out.index;
+        let attempt = self.requests[request].attempt;
+        let strike = self.blame_attempt(attempt);
+        if self.requests[request].is_counted && self.is_at_server(attempt) {
+            self.recorder.attempts.fail(Failure::Timeout);
+        }
+        self.keep_tried_for_client(attempt);
+        self.abandon(attempt, 0);
+        self.attempt_failed(request, Failure::Timeout, strike);
+    }
+
+    fn keep_tried_for_client(&mut self, attempt: u32) {
+        let client = self.requests[self.attempts[attempt].request].client as usize;
+        if self.clients[client].retries.as_ref().is_some_and(|retries| retries.is_to_other()) {
+            self.remember_tried(attempt);
+        }
+    }
+
+    /// One try of the client has failed: the next one, or the end.
+    fn attempt_failed(&mut self, index: u32, failure: Failure, strike: u32) {
+        let now = self.now();
+        let request = &mut self.requests[index];
+        request.attempt = NONE;
+        let retries = self.clients[request.client as usize].retries.as_mut();
+        let to_other = retries.as_ref().is_some_and(|retries| retries.is_to_other());
+        let Some(wait) = retries.and_then(|retries| retries.wait(failure, request.retries, now)) else {
+            let (sent, is_counted) = (request.sent, request.is_counted);
+            self.recorder.request_failed(failure, (strike != NONE).then_some(strike), sent, is_counted);
+            return self.close_request(index);
+        };
+        request.retries += 1;
+        if !to_other {
+            request.tried.clear();
+        }
+        self.count_retry(index);
+        self.requests.retire(index);
+        self.calendar.schedule(now + wait, Event::ClientRetry(self.requests.at(index)));
+    }
+
+    pub(super) fn client_retries(&mut self, request: Ref) {
+        if self.requests.is_current(request) {
+            self.send_attempt(request.index);
+        }
+    }
+
+    fn close_request(&mut self, index: u32) {
+        let actor = self.requests[index].actor;
+        self.requests[index].client = NONE;
+        self.requests[index].tried = Vec::new();
+        self.requests.remove(index);
+        if actor != NONE {
+            self.actor_goes_on(actor);
+        }
+    }
+
+    /// A session thinks before its next request, or is over.
+    fn actor_goes_on(&mut self, index: u32) {
+        let topology = self.topology.clone();
+        let actor = &mut self.actors[index];
+        let plan = &topology.clients[actor.client as usize];
+        let think = match (&plan.session, &plan.arrivals) {
+            (Some(session), _) => {
+                actor.left -= 1;
+                if actor.left == 0 {
+                    return self.end_session(index);
+                }
+                &session.think
+            }
+            (None, ArrivalPlan::Closed { think, .. }) => think,
+            (None, _) => unreachable!("only sessions and closed loops have actors"),
+        };
+        let at = self.calendar.now() + think.sample(&mut actor.rng);
+        self.calendar.schedule(at, Event::ActorSends { actor: index });
+    }
+
+    fn end_session(&mut self, index: u32) {
+        self.tell_session_latency(index);
+        let actor = &self.actors[index];
+        if !self.clients[actor.client as usize].users_return() {
+            let id = actor.id;
+            for balancer in &mut self.balancers {
+                if let Some(sticky) = &mut balancer.sticky {
+                    sticky.forget(id);
+                }
+            }
+        }
+        self.actors.remove(index);
+    }
+
+    /// A session whose user does not come back is a user by itself.
+    pub(super) fn tell_session_latency(&mut self, index: u32) {
+        let actor = &mut self.actors[index];
+        let sum = std::mem::take(&mut actor.sum);
+        if !self.clients[actor.client as usize].users_return()
+            && let Some(mean) = sum.mean()
+        {
+            self.recorder.users.record(mean);
+        }
+    }
+
+    fn is_at_server(&self, attempt: u32) -> bool {
+        matches!(self.attempts[attempt].phase, Phase::ToServer | Phase::Queued | Phase::InService | Phase::Lost)
+    }
+
+    /// Nobody waits any more at hop `outer` and outside it: the balancers from there on close their connections; the server
+    /// works on unless it cancels.
+    fn abandon(&mut self, attempt: u32, outer: usize) {
+        let first = self.hop_place(attempt, 0);
+        let inner = first + usize::from(self.attempts[attempt].depth);
+        while usize::from(self.attempts[attempt].open_hops) > outer {
+            let hop = self.hops[first + usize::from(self.attempts[attempt].open_hops) - 1];
+            self.close_hop(attempt, hop, false);
+        }
+        self.leave_server(attempt);
+        for place in first + outer..=inner {
+            self.dispatch_waiting(self.hops[place].balancer);
+        }
+    }
+
+    /// An attempt that nobody waits for leaves the server, or stays as work for nothing.
+    fn leave_server(&mut self, attempt: u32) {
+        let now = self.now();
+        let Attempt { phase, server, .. } = self.attempts[attempt];
+        let cancels = server != NONE && self.topology.servers[server as usize].cancels_abandoned;
+        match phase {
+            Phase::ToServer | Phase::Queued | Phase::InService if !cancels => self.attempts[attempt].is_abandoned = true,
+            Phase::Queued => {
+                self.servers[server as usize].leaves_line(now);
+                self.attempts.retire(attempt);
+                self.attempts[attempt].phase = Phase::Cancelled;
+            }
+            Phase::InService if self.servers[server as usize].sharing.is_some() => {
+                self.servers[server as usize].cancel_shared(attempt, now);
+                self.free_attempt(attempt);
+                self.schedule_sharing(server);
+            }
+            Phase::InService => {
+                self.free_attempt(attempt);
+                self.servers[server as usize].release(now);
+                self.start_waiting(server);
+            }
+            _ => self.free_attempt(attempt),
+        }
+    }
+
+    /// A balancer gives up on its target. What the target holds becomes abandoned; the request goes on in a slot of its own.
+    pub(super) fn balancer_times_out(&mut self, request: Ref, token: u32, is_connect: bool) {
+        if !self.requests.is_current(request) || self.requests[request.index].attempt == NONE {
+            return;
+        }
+        let index = self.requests[request.index].attempt;
+        let first = self.hop_place(index, 0);
+        let open = usize::from(self.attempts[index].open_hops);
+        let Some(depth) = (0..open).find(|depth| self.hops[first + depth].token == token) else { return };
+        let failure = if is_connect { Failure::ConnectFailure } else { Failure::Timeout };
+        let strike = self.blame_attempt(index);
+        if self.requests[request.index].is_counted && self.is_at_server(index) {
+            self.recorder.attempts.fail(failure);
+        }
+        let left = &self.attempts[index];
+        let fresh = Attempt {
+            failure: Some(failure),
+            strike,
+            depth: depth as u8,
+            open_hops: depth as u8 + 1,
+            server: left.server,
+            ..Attempt::new(request.index, left.work)
+        };
+        let fresh = self.new_attempt(fresh);
+        let place = self.hop_place(fresh, 0);
+        self.hops.copy_within(first..first + self.topology.depth_max, place);
+        self.requests[request.index].attempt = fresh;
+        self.abandon(index, depth + 1);
+        self.result_at_balancer(fresh);
+    }
+}

@@ -1,0 +1,20 @@
+//! The simulated world: plain data, parts with pure decisions, two files of wiring. It takes a [`plan::Plan`] and leaves a
+//! record; it knows neither YAML nor reports.
+
+pub mod arrivals;
+pub mod attempt;
+pub mod balancer;
+pub mod checker;
+pub mod client;
+mod control_plane;
+mod data_plane;
+pub mod event;
+pub mod link;
+pub mod plan;
+pub mod retry;
+pub mod server;
+pub mod slab;
+pub mod sticky;
+mod world;
+
+pub use world::run;

@@ -1,0 +1,231 @@
+//! Everything that a run needs, resolved: all names are indexes, all times nanoseconds. `compile` makes it, the world runs it.
+
+use crate::dist::Sampler;
+use crate::policy::Algorithm;
+use crate::scenario::{Failure, Jitter, SessionLength, StatusRange, WhenNone};
+use crate::units::{Share, Span, Time};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// One replication of one variant at one sweep point.
+#[derive(Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub replication: u32,
+    pub duration: Time,
+    pub warmup: Time,
+    /// Width of a bin of the timeline.
+    pub timeline_bin: Span,
+    /// Collect latencies for finding the warm-up (MSER-5).
+    pub is_pilot: bool,
+    pub topology: Arc<Topology>,
+}
+
+/// What all replications of a variant share.
+pub struct Topology {
+    pub clients: Vec<ClientPlan>,
+    /// Request classes of all clients.
+    pub classes: Vec<ClassPlan>,
+    /// Distinct paths, of classes and of traces.
+    pub paths: Vec<String>,
+    pub servers: Vec<ServerPlan>,
+    pub balancers: Vec<BalancerPlan>,
+    /// The balancer at which clients enter.
+    pub entry: u32,
+    /// Longest chain of balancers that a request passes.
+    pub depth_max: usize,
+    pub faults: Vec<FaultPlan>,
+}
+
+pub struct ClassPlan {
+    pub name: String,
+    /// Index into the paths.
+    pub path: u32,
+}
+
+pub struct ClientPlan {
+    pub name: String,
+    pub arrivals: ArrivalPlan,
+    pub users: Users,
+    pub nat: Option<(Share, u32)>,
+    pub session: Option<SessionPlan>,
+    /// (class, work), drawn by weight.
+    pub classes: Vec<ClassChoice>,
+    pub latency: Sampler,
+    pub timeout: Option<Span>,
+    pub retry: Option<RetryPlan>,
+}
+
+/// A class that a client may draw.
+pub struct ClassChoice {
+    pub class: u32,
+    pub weight: f64,
+    pub work: Sampler,
+}
+
+pub enum ArrivalPlan {
+    Poisson {
+        per_second: f64,
+    },
+    Deterministic {
+        per_second: f64,
+    },
+    Renewal {
+        gap: Sampler,
+    },
+    /// (arrivals per second, mean stay in seconds) of each state.
+    Mmpp {
+        states: Vec<(f64, f64)>,
+    },
+    Diurnal {
+        mean: f64,
+        amplitude: f64,
+        period_s: f64,
+    },
+    /// (seconds, arrivals per second), ascending.
+    Piecewise {
+        points: Vec<(f64, f64)>,
+    },
+    Burst {
+        base: f64,
+        peak: f64,
+        every: Span,
+        lasts: Span,
+    },
+    Closed {
+        users: u32,
+        think: Sampler,
+    },
+    Trace(Arc<TracePlan>),
+}
+
+/// Recorded arrivals by column; optional columns are empty.
+#[derive(Default)]
+pub struct TracePlan {
+    pub at: Vec<Time>,
+    pub work: Vec<Span>,
+    pub client: Vec<u32>,
+    /// Address of each client, where the trace says it.
+    pub addresses: Vec<Option<IpAddr>>,
+    /// Path of each request, an index into the paths.
+    pub path: Vec<u32>,
+}
+
+/// Who the users are.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Users {
+    /// Every request or session is a user of its own.
+    Unbounded,
+    Alike(u32),
+    Zipf {
+        users: u32,
+        exponent: f64,
+    },
+    /// The clients that the trace names.
+    Traced(u32),
+}
+
+impl Users {
+    /// How many can come back; 0 if nobody does.
+    pub fn count(&self) -> u32 {
+        match self {
+            Users::Unbounded => 0,
+            Users::Alike(users) | Users::Zipf { users, .. } | Users::Traced(users) => *users,
+        }
+    }
+}
+
+pub struct SessionPlan {
+    pub requests: SessionLength,
+    pub think: Sampler,
+}
+
+#[derive(Clone)]
+pub struct RetryPlan {
+    pub max: u32,
+    pub when: Vec<Failure>,
+    pub base: Span,
+    pub backoff_max: Span,
+    pub jitter: Jitter,
+    pub budget: Option<Share>,
+    pub to_other: bool,
+}
+
+pub struct ServerPlan {
+    pub name: String,
+    pub group: String,
+    pub slots: u32,
+    pub queue: u32,
+    pub is_ps: bool,
+    pub speed: f64,
+    pub weight: u32,
+    pub latency: Sampler,
+    pub cancels_abandoned: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TargetRef {
+    Server(u32),
+    Balancer(u32),
+}
+
+pub struct BalancerPlan {
+    pub name: String,
+    pub targets: Vec<TargetRef>,
+    pub algorithm: Algorithm,
+    pub check: Option<CheckPlan>,
+    pub when_none: WhenNone,
+    pub sticky: Option<StickyPlan>,
+    pub retry: Option<RetryPlan>,
+    pub connect_timeout: Option<Span>,
+    pub timeout: Option<Span>,
+    /// Network delay in front of it where it is a target.
+    pub latency: Sampler,
+    pub weight: u32,
+}
+
+#[derive(Clone)]
+pub struct CheckPlan {
+    pub is_http: bool,
+    pub status: StatusRange,
+    pub interval: Span,
+    pub timeout: Span,
+    pub unhealthy_after: u32,
+    pub healthy_after: u32,
+    pub from_end: bool,
+    pub random_phase: bool,
+    pub initially_healthy: bool,
+    pub joins_queue: bool,
+}
+
+#[derive(Clone, Copy)]
+pub enum StickyPlan {
+    Cookie { ttl: Option<Span> },
+    SourceIp { ttl: Option<Span> },
+}
+
+pub struct FaultPlan {
+    /// As the results call it: `crash web-3`.
+    pub name: String,
+    pub kind: FaultKind,
+    pub servers: Vec<u32>,
+    pub schedule: FaultSchedule,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FaultKind {
+    Crash,
+    Hang,
+    Blackhole,
+    Errors { share: f64, at_once: bool },
+    Slow { factor: f64 },
+}
+
+pub enum FaultSchedule {
+    /// Once, on all servers together; `None` lasts to the end.
+    Once { at: Time, until: Option<Time> },
+    /// In turns from `at` on, on all servers together, down first.
+    Flap { at: Time, until: Option<Time>, up: Span, down: Span },
+    /// Again and again, on each server by itself.
+    Random { mtbf: Sampler, mttr: Sampler },
+}

@@ -1,0 +1,95 @@
+//! Slots that are used again, told apart by a generation number: memory follows what is open, not what has been.
+
+use super::event::Ref;
+
+/// Items by index. A free slot keeps its item and its generation.
+pub struct Slab<T> {
+    items: Vec<T>,
+    generations: Vec<u32>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Slab { items: Vec::new(), generations: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Puts an item into a free slot.
+    #[inline]
+    pub fn insert(&mut self, item: T) -> u32 {
+        match self.free.pop() {
+            Some(index) => {
+                self.items[index as usize] = item;
+                index
+            }
+            None => {
+                self.items.push(item);
+                self.generations.push(0);
+                (self.items.len() - 1) as u32
+            }
+        }
+    }
+
+    /// Frees a slot; events scheduled for it are stale from now on.
+    #[inline]
+    pub fn remove(&mut self, index: u32) {
+        self.retire(index);
+        self.free.push(index);
+    }
+
+    /// Makes events scheduled so far for this slot stale.
+    #[inline]
+    pub fn retire(&mut self, index: u32) {
+        let generation = &mut self.generations[index as usize];
+        *generation = generation.wrapping_add(1);
+    }
+
+    /// The slot with its generation, for an event.
+    #[inline]
+    pub fn at(&self, index: u32) -> Ref {
+        Ref { index, generation: self.generations[index as usize] }
+    }
+
+    #[inline]
+    pub fn is_current(&self, slot: Ref) -> bool {
+        self.generations[slot.index as usize] == slot.generation
+    }
+
+    /// Number of slots, free ones included.
+    pub fn capacity(&self) -> u32 {
+        self.items.len() as u32
+    }
+}
+
+impl<T> std::ops::Index<u32> for Slab<T> {
+    type Output = T;
+    #[inline]
+    fn index(&self, index: u32) -> &T {
+        &self.items[index as usize]
+    }
+}
+
+impl<T> std::ops::IndexMut<u32> for Slab<T> {
+    #[inline]
+    fn index_mut(&mut self, index: u32) -> &mut T {
+        &mut self.items[index as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_used_again_does_not_answer_to_its_old_reference() {
+        let mut slab = Slab::default();
+        let first = slab.insert("a");
+        let old = slab.at(first);
+        slab.remove(first);
+        let second = slab.insert("b");
+        assert_eq!((first, slab[second]), (second, "b"));
+        assert!(!slab.is_current(old) && slab.is_current(slab.at(second)));
+    }
+}

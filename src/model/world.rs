@@ -1,0 +1,300 @@
+//! All parts as plain vectors, and one match that hands each event to whom it concerns.
+
+use super::attempt::{Attempt, Hop, Phase, Request};
+use super::balancer::{self, Balancer};
+use super::checker::Checker;
+use super::client::{self, Actor, Client};
+use super::event::{Event, Ref};
+use super::link::Link;
+use super::plan::{BalancerPlan, FaultSchedule, Plan, ServerPlan, TargetRef, Topology};
+use super::retry::Retries;
+use super::server::{Load, Server};
+use super::slab::Slab;
+use crate::measure::{Recorder, RunRecord, ServerRecord, Timeline, Visits};
+use crate::policy::Targets;
+use crate::rng::{self, Rng};
+use crate::sim::Calendar;
+use crate::units::Time;
+use std::sync::Arc;
+
+/// One health check under way.
+pub(super) struct Check {
+    pub checker: u32,
+}
+
+/// One fault on one server (or on all of its servers): see `control_plane`.
+pub(super) struct Strike {
+    pub fault: u32,
+    /// Index in the failover tracker.
+    pub tracked: u32,
+    /// Draws the times of a fault that strikes at random.
+    pub rng: Rng,
+}
+
+pub(super) struct World {
+    pub plan: Plan,
+    pub topology: Arc<Topology>,
+    pub calendar: Calendar<Event>,
+    pub recorder: Recorder,
+    pub clients: Vec<Client>,
+    pub actors: Slab<Actor>,
+    pub requests: Slab<Request>,
+    pub attempts: Slab<Attempt>,
+    /// Hops of each attempt: `depth_max` places for each slot.
+    pub hops: Vec<Hop>,
+    pub balancers: Vec<Balancer>,
+    pub servers: Vec<Server>,
+    pub server_links: Vec<Link>,
+    pub server_errors: Vec<Rng>,
+    pub checkers: Vec<Checker>,
+    pub checks: Slab<Check>,
+    /// Checks that wait in a server, by the slot of their attempt.
+    pub check_attempts: Vec<Option<Ref>>,
+    /// What users that can come back have seen.
+    pub visits: Vec<Visits>,
+    /// Checkers that watch each server.
+    pub watchers: Vec<Vec<u32>>,
+    pub strikes: Vec<Strike>,
+    /// Loads at the end of the warm-up, and at the end of the last bin.
+    load_at_warmup: Vec<Load>,
+    load_at_bin: Vec<Load>,
+    events: u64,
+    /// Last number given to a sending by a balancer.
+    pub last_token: u32,
+}
+
+/// Runs a plan to its end.
+pub fn run(plan: Plan) -> RunRecord {
+    let mut world = World::new(plan);
+    world.begin();
+    let until = world.plan.duration;
+    while let Some(event) = world.calendar.next(until) {
+        world.events += 1;
+        world.handle(event);
+    }
+    world.finish()
+}
+
+impl World {
+    fn new(plan: Plan) -> World {
+        let topology = plan.topology.clone();
+        let mut calendar = Calendar::new();
+        let clients = clients(&plan, &topology, &mut calendar);
+        let returning: usize = topology.clients.iter().map(|client| client.users.count() as usize).sum();
+        let timeline = Timeline::new(plan.timeline_bin, plan.duration, topology.servers.len());
+        let recorder = Recorder::new(topology.classes.len(), topology.servers.len(), returning, timeline, plan.is_pilot);
+        let stream = |name: String| rng::stream(plan.seed, plan.replication, &name);
+        let server_network = |server: &ServerPlan| stream(format!("server/{}/network", server.name));
+        World {
+            balancers: topology.balancers.iter().map(|balancer| build_balancer(balancer, &plan, &mut calendar)).collect(),
+            servers: topology.servers.iter().map(Server::new).collect(),
+            server_links: topology.servers.iter().map(|server| Link::new(&server.latency, server_network(server), &mut calendar)).collect(),
+            server_errors: topology.servers.iter().map(|server| stream(format!("server/{}/errors", server.name))).collect(),
+            watchers: vec![Vec::new(); topology.servers.len()],
+            load_at_warmup: vec![Load::default(); topology.servers.len()],
+            load_at_bin: vec![Load::default(); topology.servers.len()],
+            clients,
+            recorder,
+            calendar,
+            topology,
+            plan,
+            actors: Slab::default(),
+            requests: Slab::default(),
+            attempts: Slab::default(),
+            hops: Vec::new(),
+            checkers: Vec::new(),
+            checks: Slab::default(),
+            check_attempts: Vec::new(),
+            visits: vec![Visits::default(); returning],
+            strikes: Vec::new(),
+            events: 0,
+            last_token: 0,
+        }
+    }
+
+    /// Schedules what happens by itself: the warm-up's end first, so that it precedes arrivals at the same time.
+    fn begin(&mut self) {
+        self.calendar.schedule(self.plan.warmup, Event::WarmupEnds);
+        self.calendar.schedule(Time::ZERO + self.plan.timeline_bin, Event::TimelineTick);
+        self.begin_checks();
+        self.begin_faults();
+        self.begin_clients();
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Arrive { client } => self.arrive(client),
+            Event::ActorSends { actor } => self.actor_sends(actor),
+            Event::ClientTimeout(request) => self.client_times_out(request),
+            Event::ClientRetry(request) => self.client_retries(request),
+            Event::AtBalancer(attempt) => self.if_current(attempt, World::at_balancer),
+            Event::BalancerRetry(attempt) => self.if_current(attempt, World::route),
+            Event::BalancerTimeout { request, token, is_connect } => self.balancer_times_out(request, token, is_connect),
+            Event::AtServer(attempt) => self.if_current(attempt, World::at_server),
+            Event::Finished(attempt) => self.if_current(attempt, World::finished),
+            Event::ShareFinished { server, generation } => self.share_finished(server, generation),
+            Event::ResultAtBalancer(attempt) => self.if_current(attempt, World::result_at_balancer),
+            Event::ResultAtClient(attempt) => self.if_current(attempt, World::result_at_client),
+            Event::CheckStarts { checker } => self.check_starts(checker),
+            Event::CheckAtTarget { check } => self.check_at_target(check),
+            Event::CheckEnds { check, passed } => self.check_ends(check, passed),
+            Event::FaultBegins { strike } => self.fault_begins(strike),
+            Event::FaultEnds { strike } => self.fault_ends(strike),
+            Event::WarmupEnds => self.warmup_ends(),
+            Event::TimelineTick => self.timeline_tick(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.calendar.now()
+    }
+
+    fn warmup_ends(&mut self) {
+        let now = self.now();
+        self.load_at_warmup = self.servers.iter_mut().map(|server| server.load(now)).collect();
+    }
+
+    fn timeline_tick(&mut self) {
+        let now = self.now();
+        self.end_bin(now);
+        self.calendar.schedule(now + self.plan.timeline_bin, Event::TimelineTick);
+    }
+
+    fn end_bin(&mut self, now: Time) {
+        let width = (now.0 - self.recorder.timeline.bins.len() as u64 * self.plan.timeline_bin.0).max(1) as f64;
+        let World { recorder, servers, load_at_bin, watchers, checkers, .. } = self;
+        recorder.end_bin(|index| {
+            let load = servers[index].load(now);
+            let before = std::mem::replace(&mut load_at_bin[index], load);
+            let waiting = (load.waiting - before.waiting) as f64 / width;
+            let busy = (load.busy - before.busy) as f64 / width;
+            let watching = &watchers[index];
+            let healthy = watching.iter().filter(|checker| checkers[**checker as usize].is_healthy()).count();
+            let in_rotation = if watching.is_empty() { 1.0 } else { healthy as f32 / watching.len() as f32 };
+            (busy + waiting, waiting, in_rotation, servers[index].is_up())
+        });
+    }
+
+    /// Closes the books at the end of the run.
+    fn finish(mut self) -> RunRecord {
+        let end = self.plan.duration;
+        if (self.recorder.timeline.bins.len() as u64) * self.plan.timeline_bin.0 < end.0 {
+            self.end_bin(end);
+        }
+        let unfinished = self.close_requests();
+        let window = end - self.plan.warmup;
+        let servers = (0..self.servers.len()).map(|server| self.server_record(server, window.0 as f64)).collect();
+        self.recorder.close_users();
+        let recorder = self.recorder;
+        RunRecord {
+            window_s: window.as_secs_f64(),
+            requests: recorder.requests,
+            unfinished,
+            retried: recorder.retried,
+            attempts: recorder.attempts,
+            classes: recorder.classes,
+            servers,
+            users: recorder.users,
+            failover: recorder.failover.finish(end),
+            affinity: recorder.affinity,
+            checks_sent: recorder.checks_sent,
+            checks_failed: recorder.checks_failed,
+            timeline: recorder.timeline,
+            truncation: recorder.pilot.map(|pilot| pilot.truncation()),
+            events: self.events,
+        }
+    }
+
+    /// Requests that are open at the end count as unfinished; open sessions tell what their users got so far.
+    fn close_requests(&mut self) -> u64 {
+        for actor in 0..self.actors.capacity() {
+            self.tell_session_latency(actor);
+        }
+        let open = (0..self.requests.capacity()).filter(|request| self.requests[*request].is_open());
+        open.filter(|request| self.requests[*request].is_counted).count() as u64
+    }
+
+    fn server_record(&mut self, index: usize, window_ns: f64) -> ServerRecord {
+        let load = self.servers[index].load(self.plan.duration);
+        let before = self.load_at_warmup[index];
+        let slots = self.topology.servers[index].slots;
+        let busy = (load.busy - before.busy) as f64;
+        let running = (load.running - before.running) as f64;
+        let per_window = |integral: f64| if window_ns > 0.0 { integral / window_ns } else { 0.0 };
+        ServerRecord {
+            attempts: self.recorder.server_attempts[index],
+            mean_busy: per_window(busy),
+            utilization: (slots != u32::MAX).then(|| if running > 0.0 { busy / (f64::from(slots) * running) } else { 0.0 }),
+            mean_queue: per_window((load.waiting - before.waiting) as f64),
+            up: per_window((load.up - before.up) as f64),
+            response: std::mem::take(&mut self.recorder.server_response[index]),
+        }
+    }
+}
+
+impl Request {
+    /// Whether the slot is in use.
+    pub fn is_open(&self) -> bool {
+        self.client != client::NONE
+    }
+}
+
+impl Attempt {
+    pub fn is_free(&self) -> bool {
+        self.phase == Phase::Free
+    }
+}
+
+fn clients(plan: &Plan, topology: &Topology, calendar: &mut Calendar<Event>) -> Vec<Client> {
+    let mut first_user = 0;
+    let mut clients = Vec::new();
+    for client_plan in &topology.clients {
+        let stream = |what: &str| rng::stream(plan.seed, plan.replication, &format!("client/{}/{what}", client_plan.name));
+        let parts = client::Parts {
+            seed: plan.seed,
+            replication: plan.replication,
+            first_user,
+            arrival_lane: calendar.ordered_lane(),
+            link: Link::new(&client_plan.latency, stream("network"), calendar),
+            timeout: client_plan.timeout.map(|timeout| (timeout, calendar.delay_lane(timeout))),
+            retries: client_plan.retry.clone().map(|retry| Retries::new(retry, stream("backoff"))),
+        };
+        first_user += client_plan.users.count();
+        clients.push(Client::new(client_plan, parts));
+    }
+    clients
+}
+
+fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<Event>) -> Balancer {
+    let topology = &plan.topology;
+    let stream = |what: &str| rng::stream(plan.seed, plan.replication, &format!("balancer/{}/{what}", balancer.name));
+    let targets = Targets::new(balancer.targets.iter().map(|target| match target {
+        TargetRef::Server(server) => {
+            let server = &topology.servers[*server as usize];
+            (server.name.clone(), server.weight, server.slots)
+        }
+        TargetRef::Balancer(inner) => {
+            let inner = &topology.balancers[*inner as usize];
+            (inner.name.clone(), inner.weight, u32::MAX)
+        }
+    }));
+    let parts = balancer::Parts {
+        targets,
+        routing: stream("routing"),
+        retries: balancer.retry.clone().map(|retry| Retries::new(retry, stream("backoff"))),
+        timeout: balancer.timeout.map(|timeout| (timeout, calendar.delay_lane(timeout))),
+        link: Link::new(&balancer.latency, stream("network"), calendar),
+    };
+    Balancer::new(balancer, parts)
+}
+
+impl World {
+    /// Strikes of a schedule: one for all servers of the fault, or one for each of them.
+    pub(super) fn strikes_of(&self, fault: u32) -> Vec<Vec<u32>> {
+        let plan = &self.topology.faults[fault as usize];
+        match plan.schedule {
+            FaultSchedule::Once { .. } | FaultSchedule::Flap { .. } => vec![plan.servers.clone()],
+            FaultSchedule::Random { .. } => plan.servers.iter().map(|server| vec![*server]).collect(),
+        }
+    }
+}
