@@ -21,6 +21,8 @@ pub struct Balancer {
     is_healthy: Vec<bool>,
     when_none: WhenNone,
     pub sticky: Option<Sticky>,
+    /// Somebody here asks who sends a request.
+    pub reads_request: bool,
     pub retries: Option<Retries>,
     /// Requests that wait for a target (central queue).
     pub waiting: VecDeque<Ref>,
@@ -44,9 +46,11 @@ impl Balancer {
     pub fn new(plan: &BalancerPlan, parts: Parts) -> Balancer {
         let Parts { targets, routing, retries, timeout, link } = parts;
         let initially = plan.check.as_ref().is_none_or(|check| check.initially_healthy);
+        let policy = plan.algorithm.build(&targets);
         let mut balancer = Balancer {
             is_healthy: vec![initially; targets.len()],
-            policy: plan.algorithm.build(&targets),
+            reads_request: policy.reads_request() || plan.sticky.is_some(),
+            policy,
             targets,
             to: plan.targets.clone(),
             routing,

@@ -5,7 +5,7 @@ use super::client::{Draw, NONE};
 use super::event::{Event, Ref};
 use super::plan::{ArrivalPlan, TargetRef};
 use super::server::Admission;
-use super::sticky::Holder;
+use super::sticky::{Holder, NOBODY};
 use super::world::World;
 use crate::measure::affinity::Answer;
 use crate::measure::recorder::{Answered, Served};
@@ -89,7 +89,7 @@ impl World {
             work: draw.work,
             sent: now,
             is_counted,
-            tried: Vec::new(),
+            tried: None,
         });
         self.send_attempt(request);
     }
@@ -112,7 +112,7 @@ impl World {
         let index = self.attempts.insert(attempt);
         let places = self.attempts.capacity() as usize * self.topology.depth_max;
         if self.hops.len() < places {
-            self.hops.resize(places, Hop::default());
+            self.hops.resize(places, Hop::new(0));
         }
         index
     }
@@ -147,12 +147,18 @@ impl World {
                 }
             }
         };
-        self.hops[place] = Hop { balancer, ..Hop::default() };
+        self.begin_hop(attempt, balancer);
         let now = self.now();
         if let Some(retries) = &mut self.balancers[balancer as usize].retries {
             retries.first_try(now);
         }
         self.route(attempt);
+    }
+
+    #[inline]
+    pub(super) fn begin_hop(&mut self, attempt: u32, balancer: u32) {
+        let place = self.hop_place(attempt, self.attempts[attempt].depth);
+        self.hops[place] = Hop::new(balancer);
     }
 
     /// Who sends a request, as balancers tell users apart.
@@ -173,13 +179,15 @@ impl World {
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
         let balancer = self.hops[place].balancer;
         let request = &self.requests[self.attempts[attempt].request];
-        let (holder, session) = self.holder(request);
-        let path = &self.topology.paths[request.path as usize];
+        let router = &self.balancers[balancer as usize];
+        let (holder, session) = if router.reads_request { self.holder(request) } else { (NOBODY, 0) };
+        let path = if router.reads_request { &self.topology.paths[request.path as usize] } else { "" };
         let seen = policy::Request { now, address: holder.address, session, path };
-        match self.balancers[balancer as usize].choose(&seen, holder, &request.tried) {
+        match self.balancers[balancer as usize].choose(&seen, holder, request.tried()) {
             Pick::Target(target) => self.send_to_target(attempt, balancer, target),
             Pick::Wait => {
-                self.hops[place].waits_since.get_or_insert(now);
+                let hop = &mut self.hops[place];
+                hop.waits_since = hop.waits_since.min(now);
                 let waiting = self.attempts.at(attempt);
                 self.balancers[balancer as usize].waiting.push_back(waiting);
             }
@@ -253,42 +261,55 @@ impl World {
 
     pub(super) fn at_server(&mut self, attempt: u32) {
         let now = self.now();
-        let index = self.attempts[attempt].server as usize;
-        let server = &self.servers[index];
-        if !server.is_up() {
-            return self.meets_fault(attempt);
-        }
-        if !server.errors.is_empty() && self.draws_error(attempt) {
+        let index = self.attempts[attempt].server;
+        if self.servers[index as usize].is_troubled && self.meets_trouble(attempt) {
             return;
         }
-        let duration = self.servers[index].duration(self.attempts[attempt].work);
+        let entered = self.hops[self.hop_place(attempt, self.attempts[attempt].depth)].waits_since.min(now);
+        let server = &mut self.servers[index as usize];
         let joined = &mut self.attempts[attempt];
-        let waited_before = if joined.check == NONE {
-            self.hops[attempt as usize * self.topology.depth_max + usize::from(joined.depth)].waits_since
-        } else {
-            None
-        };
-        joined.entered = waited_before.unwrap_or(now);
-        joined.started = now;
-        joined.duration = duration;
+        joined.entered = entered;
+        joined.duration = server.duration(joined.work);
         joined.phase = Phase::InService;
-        match self.servers[index].admit(attempt, duration, now) {
-            Admission::Starts if self.servers[index].sharing.is_some() => self.schedule_sharing(index as u32),
-            Admission::Starts => self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(attempt))),
-            Admission::Waits => joined.phase = Phase::Queued,
-            Admission::Refused => self.answer_failure(attempt, Failure::Refused, self.blame_server(index as u32)),
+        match server.admit(attempt, joined.duration, now) {
+            Admission::Starts if server.is_shared => self.schedule_sharing(index),
+            Admission::Starts => {
+                let at = now + joined.duration;
+                self.calendar.schedule(at, Event::Finished(self.attempts.at(attempt)));
+            }
+            Admission::Waits => {
+                joined.phase = Phase::Queued;
+                joined.next = NONE;
+                let last = std::mem::replace(&mut server.tail, attempt);
+                if last == NONE {
+                    server.head = attempt;
+                } else {
+                    self.attempts[last].next = attempt;
+                }
+            }
+            Admission::Refused => self.answer_failure(attempt, Failure::Refused, self.blame_server(index)),
         }
+    }
+
+    /// Whether a fault keeps the attempt from the server's queue.
+    #[cold]
+    fn meets_trouble(&mut self, attempt: u32) -> bool {
+        if !self.servers[self.attempts[attempt].server as usize].is_up() {
+            self.meets_fault(attempt);
+            return true;
+        }
+        self.draws_error(attempt)
     }
 
     /// The server cannot be talked to.
     fn meets_fault(&mut self, attempt: u32) {
         let server = self.attempts[attempt].server;
         let strike = self.blame_server(server);
-        if self.servers[server as usize].blackholes == 0 && self.servers[server as usize].crashes > 0 {
+        if self.servers[server as usize].rare.blackholes == 0 && self.servers[server as usize].rare.crashes > 0 {
             return self.answer_failure(attempt, Failure::ConnectFailure, strike);
         }
         let Attempt { check, is_abandoned, .. } = self.attempts[attempt];
-        if self.servers[server as usize].blackholes > 0 && check == NONE && !is_abandoned {
+        if self.servers[server as usize].rare.blackholes > 0 && check == NONE && !is_abandoned {
             let hop = self.hop(attempt);
             if let Some(timeout) = self.balancers[hop.balancer as usize].connect_timeout {
                 let request = self.requests.at(self.attempts[attempt].request);
@@ -311,8 +332,8 @@ impl World {
     /// Whether an error fault answers this one at once; one that fails after the work is marked.
     fn draws_error(&mut self, attempt: u32) -> bool {
         let server = self.attempts[attempt].server as usize;
-        for fault in 0..self.servers[server].errors.len() {
-            let (strike, share, at_once) = self.servers[server].errors[fault];
+        for fault in 0..self.servers[server].rare.errors.len() {
+            let (strike, share, at_once) = self.servers[server].rare.errors[fault];
             if rng::unit(&mut self.server_errors[server]) < share {
                 if at_once {
                     self.answer_failure(attempt, Failure::ServerError, strike);
@@ -340,27 +361,35 @@ impl World {
     }
 
     /// Fills free slots from the line.
-    fn start_waiting(&mut self, server: u32) {
+    #[inline]
+    fn start_waiting(&mut self, index: u32) {
         let now = self.now();
-        while let Some(next) = self.servers[server as usize].next_in_line() {
-            if self.attempts[next].phase == Phase::Cancelled {
-                self.free_attempt(next);
+        loop {
+            let server = &mut self.servers[index as usize];
+            let first = server.head;
+            if first == NONE || !server.has_free_slot() {
+                return;
+            }
+            let started = &mut self.attempts[first];
+            server.head = started.next;
+            if server.head == NONE {
+                server.tail = NONE;
+            }
+            if started.phase == Phase::Cancelled {
+                self.free_attempt(first);
                 continue;
             }
-            self.servers[server as usize].starts_waiting();
-            let duration = self.servers[server as usize].duration(self.attempts[next].work);
-            let started = &mut self.attempts[next];
-            started.started = now;
-            started.duration = duration;
+            server.starts_waiting();
+            started.duration = server.duration(started.work);
             started.phase = Phase::InService;
-            self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(next)));
+            let at = now + started.duration;
+            self.calendar.schedule(at, Event::Finished(self.attempts.at(first)));
         }
     }
 
     pub(super) fn share_finished(&mut self, server: u32, generation: u32) {
         let now = self.now();
-        let is_current = self.servers[server as usize].sharing.as_ref().is_some_and(|sharing| sharing.generation == generation);
-        if !is_current {
+        if self.servers[server as usize].rare.sharing.generation != generation {
             return;
         }
         if let Some(attempt) = self.servers[server as usize].finish_shared(now) {
@@ -380,7 +409,7 @@ impl World {
         if done.is_abandoned {
             return self.free_attempt(attempt);
         }
-        if self.servers[server as usize].blackholes > 0 {
+        if self.servers[server as usize].rare.blackholes > 0 {
             return self.lose(attempt, self.blame_server(server));
         }
         if done.will_fail {
@@ -390,8 +419,7 @@ impl World {
         let request = &self.requests[done.request];
         if request.is_counted {
             let response = now - done.entered;
-            let is_shared = self.servers[server as usize].sharing.is_some();
-            let waiting = if is_shared { Span(response.0.saturating_sub(done.duration.0)) } else { done.started - done.entered };
+            let waiting = Span(response.0.saturating_sub(done.duration.0));
             self.recorder.attempt_served(Served { class: request.class, server, response, waiting });
         }
         self.answer(attempt);
@@ -508,7 +536,7 @@ impl World {
 
     fn remember_tried(&mut self, attempt: u32) {
         let Attempt { server, request, .. } = self.attempts[attempt];
-        let tried = &mut self.requests[request].tried;
+        let tried = self.requests[request].tried.get_or_insert_default();
         if server != NONE && !tried.contains(&server) {
             tried.push(server);
         }
@@ -539,7 +567,7 @@ impl World {
         let (client, actor, is_counted) = (request.client, request.actor, request.is_counted);
         let latency = now - request.sent;
         let user = self.user_place(request.client, request.user);
-        let answered = Answered { class: request.class, latency, is_counted, user, is_part_of_session: actor != NONE && user.is_none() };
+        let answered = Answered { class: request.class, latency, is_counted, user };
         self.recorder.request_answered(answered, now);
         if actor != NONE || user.is_some() {
             self.count_visit(client, actor, user, server, is_counted);
@@ -558,7 +586,7 @@ impl World {
 
     /// Affinity is a matter of sessions where there are some, else of users.
     fn count_visit(&mut self, client: u32, actor: u32, user: Option<u32>, server: u32, is_counted: bool) {
-        let answer = Answer { server, incarnation: self.servers[server as usize].incarnation, is_counted };
+        let answer = Answer { server, incarnation: self.servers[server as usize].rare.incarnation, is_counted };
         let is_session = self.topology.clients[client as usize].session.is_some();
         let mut visits = match user {
             Some(user) if !is_session => self.visits[user as usize],
@@ -610,7 +638,7 @@ impl World {
         };
         request.retries += 1;
         if !to_other {
-            request.tried.clear();
+            request.tried = None;
         }
         self.count_retry(index);
         self.requests.retire(index);
@@ -626,7 +654,7 @@ impl World {
     fn close_request(&mut self, index: u32) {
         let actor = self.requests[index].actor;
         self.requests[index].client = NONE;
-        self.requests[index].tried = Vec::new();
+        self.requests[index].tried = None;
         self.requests.remove(index);
         if actor != NONE {
             self.actor_goes_on(actor);
@@ -709,7 +737,7 @@ impl World {
                 self.attempts.retire(attempt);
                 self.attempts[attempt].phase = Phase::Cancelled;
             }
-            Phase::InService if self.servers[server as usize].sharing.is_some() => {
+            Phase::InService if self.servers[server as usize].is_shared => {
                 self.servers[server as usize].cancel_shared(attempt, now);
                 self.free_attempt(attempt);
                 self.schedule_sharing(server);
