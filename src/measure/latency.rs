@@ -48,7 +48,7 @@ impl<const BITS: u32, const UNIT_BITS: u32> LogLinear<BITS, UNIT_BITS> {
         units * width + width / 2
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, latency: Span) {
         let bucket = Self::bucket(latency.0);
         match self.buckets.get_mut(bucket) {

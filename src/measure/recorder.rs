@@ -74,13 +74,13 @@ impl Recorder {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn request_sent(&mut self, is_counted: bool) {
         self.bin.sent += 1;
         self.requests.sent += u64::from(is_counted);
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn attempt_sent(&mut self, server: u32, is_counted: bool) {
         let (counted, all) = &mut self.server_attempts[server as usize];
         *counted += u64::from(is_counted);
@@ -99,7 +99,7 @@ impl Recorder {
         attempts
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn attempt_served(&mut self, served: Served) {
         self.attempts.ok += 1;
         let class = &mut self.classes[served.class as usize];
@@ -109,7 +109,7 @@ impl Recorder {
         self.server_response[served.server as usize].record(served.response);
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn request_answered(&mut self, answered: Answered, now: Time) {
         self.bin.ok += 1;
         self.bin.latency.record(answered.latency);

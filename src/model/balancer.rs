@@ -91,7 +91,7 @@ impl Balancer {
 
     /// Chooses a target: the one that the user is bound to, else the policy's. Servers in `tried` are left out as long as
     /// there is another.
-    #[inline]
+    #[inline(always)]
     pub fn choose(&mut self, request: &Request, holder: Holder, tried: &[u32]) -> Pick {
         if let Some(target) = self.sticky.as_ref().and_then(|sticky| sticky.target(holder, request.now))
             && self.targets.is_eligible(target)
@@ -124,13 +124,13 @@ impl Balancer {
         pick
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn sent(&mut self, target: TargetId) {
         self.targets.in_flight[target as usize] += 1;
         self.policy.on_sent(target, &self.targets);
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn done(&mut self, target: TargetId, outcome: &Outcome) {
         debug_assert!(self.targets.in_flight[target as usize] > 0, "nothing ends that was not sent");
         self.targets.in_flight[target as usize] -= 1;

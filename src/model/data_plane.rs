@@ -39,7 +39,7 @@ impl World {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn schedule_arrival(&mut self, index: u32) {
         let client = &mut self.clients[index as usize];
         if let Some(at) = client.next_arrival(self.plan.duration) {
@@ -47,6 +47,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     pub(super) fn arrive(&mut self, index: u32) {
         let plan = &self.topology.clients[index as usize];
         let client = &mut self.clients[index as usize];
@@ -71,6 +72,7 @@ impl World {
         self.send_request(client, index, draw);
     }
 
+    #[inline(always)]
     fn send_request(&mut self, client: u32, actor: u32, draw: Draw) {
         let now = self.now();
         let is_counted = now >= self.plan.warmup;
@@ -94,6 +96,7 @@ impl World {
         self.send_attempt(request);
     }
 
+    #[inline(always)]
     fn send_attempt(&mut self, request: u32) {
         let client = self.requests[request].client as usize;
         let attempt = self.new_attempt(Attempt::new(request, self.requests[request].work));
@@ -108,6 +111,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     pub(super) fn new_attempt(&mut self, attempt: Attempt) -> u32 {
         let index = self.attempts.insert(attempt);
         let places = self.attempts.capacity() as usize * self.topology.depth_max;
@@ -117,6 +121,7 @@ impl World {
         index
     }
 
+    #[inline(always)]
     pub(super) fn free_attempt(&mut self, attempt: u32) {
         self.attempts[attempt].phase = Phase::Free;
         self.attempts.remove(attempt);
@@ -124,16 +129,17 @@ impl World {
 
     // ---- Balancers route ----------------------------------------------------------------------------------------------
 
-    #[inline]
+    #[inline(always)]
     fn hop_place(&self, attempt: u32, depth: u8) -> usize {
         attempt as usize * self.topology.depth_max + usize::from(depth)
     }
 
-    #[inline]
+    #[inline(always)]
     fn hop(&self, attempt: u32) -> Hop {
         self.hops[self.hop_place(attempt, self.attempts[attempt].depth)]
     }
 
+    #[inline(always)]
     pub(super) fn at_balancer(&mut self, attempt: u32) {
         let depth = self.attempts[attempt].depth;
         let place = self.hop_place(attempt, depth);
@@ -155,13 +161,14 @@ impl World {
         self.route(attempt);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin_hop(&mut self, attempt: u32, balancer: u32) {
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
         self.hops[place] = Hop::new(balancer);
     }
 
     /// Who sends a request, as balancers tell users apart.
+    #[inline(never)]
     fn holder(&self, request: &Request) -> (Holder, u64) {
         let client = &self.clients[request.client as usize];
         let address = client.address(request.user);
@@ -174,6 +181,7 @@ impl World {
         (Holder { user: Some(cookie), address }, session)
     }
 
+    #[inline(always)]
     pub(super) fn route(&mut self, attempt: u32) {
         let now = self.now();
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
@@ -199,6 +207,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     fn send_to_target(&mut self, attempt: u32, balancer: u32, target: TargetId) {
         let now = self.now();
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
@@ -235,6 +244,7 @@ impl World {
     }
 
     /// Sends on what waits in a balancer as far as there is room. Not recursive: a target that refuses at once ends here too.
+    #[inline(never)]
     fn dispatch_waiting(&mut self, balancer: u32) {
         let index = balancer as usize;
         if self.balancers[index].waiting.is_empty() || std::mem::replace(&mut self.balancers[index].is_dispatching, true) {
@@ -259,6 +269,7 @@ impl World {
 
     // ---- Servers work -------------------------------------------------------------------------------------------------
 
+    #[inline(always)]
     pub(super) fn at_server(&mut self, attempt: u32) {
         let now = self.now();
         let index = self.attempts[attempt].server;
@@ -292,7 +303,7 @@ impl World {
     }
 
     /// Whether a fault keeps the attempt from the server's queue.
-    #[cold]
+    #[inline(never)]
     fn meets_trouble(&mut self, attempt: u32) -> bool {
         if !self.servers[self.attempts[attempt].server as usize].is_up() {
             self.meets_fault(attempt);
@@ -302,6 +313,7 @@ impl World {
     }
 
     /// The server cannot be talked to.
+    #[inline(never)]
     fn meets_fault(&mut self, attempt: u32) {
         let server = self.attempts[attempt].server;
         let strike = self.blame_server(server);
@@ -321,6 +333,7 @@ impl World {
     }
 
     /// Nothing will come back. An abandoned attempt has nobody left to wonder.
+    #[inline(never)]
     pub(super) fn lose(&mut self, attempt: u32, strike: u32) {
         if self.attempts[attempt].is_abandoned {
             return self.free_attempt(attempt);
@@ -330,6 +343,7 @@ impl World {
     }
 
     /// Whether an error fault answers this one at once; one that fails after the work is marked.
+    #[inline(never)]
     fn draws_error(&mut self, attempt: u32) -> bool {
         let server = self.attempts[attempt].server as usize;
         for fault in 0..self.servers[server].rare.errors.len() {
@@ -352,6 +366,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     pub(super) fn finished(&mut self, attempt: u32) {
         let now = self.now();
         let server = self.attempts[attempt].server;
@@ -361,7 +376,7 @@ impl World {
     }
 
     /// Fills free slots from the line.
-    #[inline]
+    #[inline(always)]
     fn start_waiting(&mut self, index: u32) {
         let now = self.now();
         loop {
@@ -399,6 +414,7 @@ impl World {
     }
 
     /// The work is done.
+    #[inline(always)]
     fn served(&mut self, attempt: u32) {
         let now = self.now();
         let done = &mut self.attempts[attempt];
@@ -427,6 +443,7 @@ impl World {
 
     // ---- Answers return -----------------------------------------------------------------------------------------------
 
+    #[inline(never)]
     pub(super) fn answer_failure(&mut self, attempt: u32, failure: Failure, strike: u32) {
         if self.attempts[attempt].check != NONE {
             return self.check_fails_at_server(attempt);
@@ -443,7 +460,7 @@ impl World {
         self.answer(attempt);
     }
 
-    #[inline]
+    #[inline(always)]
     fn answer(&mut self, attempt: u32) {
         let server = self.attempts[attempt].server as usize;
         self.attempts[attempt].phase = Phase::Returning;
@@ -453,6 +470,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     pub(super) fn result_at_balancer(&mut self, attempt: u32) {
         let failure = self.attempts[attempt].failure;
         let hop = self.hop(attempt);
@@ -469,6 +487,7 @@ impl World {
     }
 
     /// The balancer no longer counts the attempt at this hop.
+    #[inline(always)]
     fn close_hop(&mut self, attempt: u32, hop: Hop, is_heard_from: bool) {
         let failure = self.attempts[attempt].failure;
         let is_answered = is_heard_from && !matches!(failure, Some(Failure::ConnectFailure | Failure::Reset));
@@ -478,6 +497,7 @@ impl World {
         self.balancers[hop.balancer as usize].done(hop.target, &outcome);
     }
 
+    #[inline(never)]
     fn remember(&mut self, attempt: u32, hop: Hop) {
         let now = self.now();
         let (holder, _) = self.holder(&self.requests[self.attempts[attempt].request]);
@@ -487,6 +507,7 @@ impl World {
     }
 
     /// The result goes up, unless this balancer tries again.
+    #[inline(always)]
     fn leave_balancer(&mut self, attempt: u32) {
         if let Some(failure) = self.attempts[attempt].failure
             && self.balancer_retries(attempt, failure)
@@ -512,6 +533,7 @@ impl World {
         }
     }
 
+    #[inline(never)]
     fn balancer_retries(&mut self, attempt: u32, failure: Failure) -> bool {
         let now = self.now();
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
@@ -546,6 +568,7 @@ impl World {
         self.recorder.retried += u64::from(self.requests[request].is_counted);
     }
 
+    #[inline(always)]
     pub(super) fn result_at_client(&mut self, attempt: u32) {
         let Attempt { request, server, failure, strike, .. } = self.attempts[attempt];
         match failure {
@@ -561,6 +584,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     fn request_answered(&mut self, index: u32, server: u32) {
         let now = self.now();
         let request = &self.requests[index];
@@ -579,12 +603,14 @@ impl World {
     }
 
     /// Place of a user among all that can come back.
+    #[inline(always)]
     fn user_place(&self, client: u32, user: u64) -> Option<u32> {
         let client = &self.clients[client as usize];
         client.users_return().then(|| client.first_user + user as u32)
     }
 
     /// Affinity is a matter of sessions where there are some, else of users.
+    #[inline(never)]
     fn count_visit(&mut self, client: u32, actor: u32, user: Option<u32>, server: u32, is_counted: bool) {
         let answer = Answer { server, incarnation: self.servers[server as usize].rare.incarnation, is_counted };
         let is_session = self.topology.clients[client as usize].session.is_some();
@@ -625,6 +651,7 @@ impl World {
     }
 
     /// One try of the client has failed: the next one, or the end.
+    #[inline(never)]
     fn attempt_failed(&mut self, index: u32, failure: Failure, strike: u32) {
         let now = self.now();
         let request = &mut self.requests[index];
@@ -651,6 +678,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     fn close_request(&mut self, index: u32) {
         let actor = self.requests[index].actor;
         self.requests[index].client = NONE;
@@ -662,6 +690,7 @@ impl World {
     }
 
     /// A session thinks before its next request, or is over.
+    #[inline(never)]
     fn actor_goes_on(&mut self, index: u32) {
         let topology = self.topology.clone();
         let actor = &mut self.actors[index];

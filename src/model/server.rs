@@ -146,7 +146,7 @@ impl Server {
     }
 
     /// Brings the integrals of the load up to `now`. To be called before the load changes.
-    #[inline]
+    #[inline(always)]
     pub fn accrue(&mut self, now: Time) {
         let span = now.0 - self.changed.0;
         self.changed = now;
@@ -178,7 +178,7 @@ impl Server {
     }
 
     /// How long `work` takes if it starts now on a slot of its own.
-    #[inline]
+    #[inline(always)]
     pub fn duration(&self, work: Span) -> Span {
         if !self.is_stretched {
             return work;
@@ -187,7 +187,7 @@ impl Server {
     }
 
     /// Takes a request in, if there is room. The caller schedules its end, or puts it into the line.
-    #[inline]
+    #[inline(always)]
     pub fn admit(&mut self, attempt: u32, duration: Span, now: Time) -> Admission {
         if self.is_shared {
             return self.admit_shared(attempt, duration, now);
@@ -206,7 +206,7 @@ impl Server {
     }
 
     /// A slot has become free.
-    #[inline]
+    #[inline(always)]
     pub fn release(&mut self, now: Time) {
         self.accrue(now);
         self.busy -= 1;
@@ -218,7 +218,7 @@ impl Server {
     }
 
     /// One that waited takes a slot.
-    #[inline]
+    #[inline(always)]
     pub fn starts_waiting(&mut self) {
         self.waiting -= 1;
         self.busy += 1;

@@ -22,7 +22,7 @@ impl<T> Default for Slab<T> {
 
 impl<T> Slab<T> {
     /// Puts an item into a free slot.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, item: T) -> u32 {
         match self.free.pop() {
             Some(index) => {
