@@ -425,7 +425,8 @@ impl World {
         if done.is_abandoned {
             return self.free_attempt(attempt);
         }
-        if self.servers[server as usize].rare.blackholes > 0 {
+        let state = &self.servers[server as usize];
+        if state.is_troubled && state.rare.blackholes > 0 {
             return self.lose(attempt, self.blame_server(server));
         }
         if done.will_fail {
