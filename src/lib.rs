@@ -24,3 +24,5 @@ pub mod model;
 pub mod input;
 
 pub mod compile;
+
+pub mod summary;
