@@ -26,3 +26,5 @@ pub mod input;
 pub mod compile;
 
 pub mod summary;
+
+pub mod experiment;
