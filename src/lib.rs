@@ -28,3 +28,5 @@ pub mod compile;
 pub mod summary;
 
 pub mod experiment;
+
+pub mod report;

@@ -14,7 +14,7 @@ mod summarise;
 pub(crate) mod tests;
 
 pub use accumulate::{Accumulator, ClassFigures, Evenness, LatencyFigures, LatencyMetric, RunFigures, ServerFigures, together};
-pub use advice::{Warning, WarningKind};
+pub use advice::{Warning, WarningKind, short_path};
 pub use compare::{AgainstFirst, Comparison, Metric};
 pub use summarise::{About, summarise};
 
@@ -273,13 +273,13 @@ impl VariantSummary {
 }
 
 impl Summary {
-    /// The points of the sweep in the order of the file, each with its variants. One, without coordinates, where nothing is swept.
-    pub fn by_point(&self) -> Vec<(&[(String, String)], Vec<&VariantSummary>)> {
-        let mut groups: Vec<(&[(String, String)], Vec<&VariantSummary>)> = Vec::new();
+    /// The variants of each point of the sweep, in the order of the file. One group where nothing is swept.
+    pub fn by_point(&self) -> Vec<Vec<&VariantSummary>> {
+        let mut groups: Vec<Vec<&VariantSummary>> = Vec::new();
         for variant in &self.variants {
-            match groups.iter_mut().find(|(point, _)| *point == variant.point) {
-                Some((_, members)) => members.push(variant),
-                None => groups.push((&variant.point, vec![variant])),
+            match groups.iter_mut().find(|group| group[0].point == variant.point) {
+                Some(group) => group.push(variant),
+                None => groups.push(vec![variant]),
             }
         }
         groups
