@@ -1,6 +1,6 @@
 //! Fairness among clients: how unequal is the latency that users get.
 
-use super::CoarseLatencies;
+use super::{CoarseLatencies, Latencies};
 use crate::units::Span;
 
 /// Mean latencies of users. A user is one of the population, or a session, or (where nobody comes back) a request.
@@ -21,6 +21,17 @@ impl UserLatency {
         self.sum_ms += ms;
         self.sum_of_squares += ms * ms;
         self.means.record(mean);
+    }
+
+    /// As many users as there are latencies, each with one of them (to the precision of the histogram).
+    pub fn record_all(&mut self, latencies: &Latencies) {
+        for (ns, count) in latencies.buckets() {
+            let ms = ns as f64 / 1e6;
+            self.sum_of_squares += ms * ms * count as f64;
+            self.sum_ms += ms * count as f64;
+            self.users += count;
+            self.means.record_n(Span(ns), count);
+        }
     }
 
     /// Users with at least one success.

@@ -48,7 +48,7 @@ impl<const BITS: u32, const UNIT_BITS: u32> LogLinear<BITS, UNIT_BITS> {
         units * width + width / 2
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, latency: Span) {
         let bucket = Self::bucket(latency.0);
         match self.buckets.get_mut(bucket) {
@@ -59,6 +59,22 @@ impl<const BITS: u32, const UNIT_BITS: u32> LogLinear<BITS, UNIT_BITS> {
         self.sum_ns += u128::from(latency.0);
         self.min_ns = self.min_ns.min(latency.0);
         self.max_ns = self.max_ns.max(latency.0);
+    }
+
+    /// The same latency `n` times.
+    pub fn record_n(&mut self, latency: Span, n: u64) {
+        if n > 0 {
+            self.record(latency);
+            self.buckets[Self::bucket(latency.0)] += n - 1;
+            self.count += n - 1;
+            self.sum_ns += u128::from(latency.0) * u128::from(n - 1);
+        }
+    }
+
+    /// (middle in ns, count) of each used bucket.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let used = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
+        used.map(|(bucket, count)| (Self::middle_ns(bucket).clamp(self.min_ns, self.max_ns), *count))
     }
 
     #[cold]
@@ -119,12 +135,12 @@ impl<const BITS: u32, const UNIT_BITS: u32> LogLinear<BITS, UNIT_BITS> {
     /// (latency in ms, share of latencies up to it) at each used bucket, for drawing a distribution.
     pub fn distribution(&self) -> Vec<(f64, f64)> {
         let mut seen = 0;
-        let used = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
-        used.map(|(bucket, count)| {
-            seen += count;
-            (Self::middle_ns(bucket).clamp(self.min_ns, self.max_ns) as f64 / 1e6, seen as f64 / self.count as f64)
-        })
-        .collect()
+        self.buckets()
+            .map(|(ns, count)| {
+                seen += count;
+                (ns as f64 / 1e6, seen as f64 / self.count as f64)
+            })
+            .collect()
     }
 }
 

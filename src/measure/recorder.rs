@@ -13,9 +13,11 @@ use crate::units::{Span, Time};
 pub struct Recorder {
     pub requests: Counts,
     pub retried: u64,
+    /// Outcomes of attempts; those sent are counted by server.
     pub attempts: Counts,
     pub classes: Vec<ClassRecord>,
-    pub server_attempts: Vec<u64>,
+    /// Attempts by server: (counted, all).
+    server_attempts: Vec<(u64, u64)>,
     pub server_response: Vec<CoarseLatencies>,
     pub users: UserLatency,
     /// Sums of the users that can come back.
@@ -26,8 +28,8 @@ pub struct Recorder {
     pub checks_failed: u64,
     pub timeline: Timeline,
     bin: Bin,
-    /// Attempts by server in the current bin.
-    bin_attempts: Vec<u32>,
+    /// All attempts by server up to the end of the last bin.
+    attempts_at_bin: Vec<u64>,
     pub pilot: Option<Mser5>,
 }
 
@@ -39,8 +41,6 @@ pub struct Answered {
     pub is_counted: bool,
     /// Index of the user, where it can come back.
     pub user: Option<u32>,
-    /// The latency is told to the fairness among users by somebody else (the session).
-    pub is_part_of_session: bool,
 }
 
 /// A successful attempt at a server.
@@ -59,7 +59,7 @@ impl Recorder {
             retried: 0,
             attempts: Counts::default(),
             classes: vec![ClassRecord::default(); classes],
-            server_attempts: vec![0; servers],
+            server_attempts: vec![(0, 0); servers],
             server_response: vec![CoarseLatencies::default(); servers],
             users: UserLatency::default(),
             user_sums: vec![UserSum::default(); users],
@@ -67,31 +67,39 @@ impl Recorder {
             failover: FailoverTracker::default(),
             checks_sent: 0,
             checks_failed: 0,
-            bin_attempts: vec![0; timeline.servers],
+            attempts_at_bin: vec![0; timeline.servers],
             timeline,
             bin: Bin::default(),
             pilot: is_pilot.then(Mser5::default),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn request_sent(&mut self, is_counted: bool) {
         self.bin.sent += 1;
         self.requests.sent += u64::from(is_counted);
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn attempt_sent(&mut self, server: u32, is_counted: bool) {
-        if let Some(attempts) = self.bin_attempts.get_mut(server as usize) {
-            *attempts += 1;
-        }
-        if is_counted {
-            self.attempts.sent += 1;
-            self.server_attempts[server as usize] += 1;
-        }
+        let (counted, all) = &mut self.server_attempts[server as usize];
+        *counted += u64::from(is_counted);
+        *all += 1;
     }
 
-    #[inline]
+    /// Counted attempts that were sent to a server.
+    pub fn attempts_to(&self, server: usize) -> u64 {
+        self.server_attempts[server].0
+    }
+
+    /// All counted attempts.
+    pub fn attempts(&self) -> Counts {
+        let mut attempts = self.attempts;
+        attempts.sent = self.server_attempts.iter().map(|(counted, _)| counted).sum();
+        attempts
+    }
+
+    #[inline(always)]
     pub fn attempt_served(&mut self, served: Served) {
         self.attempts.ok += 1;
         let class = &mut self.classes[served.class as usize];
@@ -101,7 +109,7 @@ impl Recorder {
         self.server_response[served.server as usize].record(served.response);
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn request_answered(&mut self, answered: Answered, now: Time) {
         self.bin.ok += 1;
         self.bin.latency.record(answered.latency);
@@ -113,10 +121,8 @@ impl Recorder {
         }
         self.requests.ok += 1;
         self.classes[answered.class as usize].latency.record(answered.latency);
-        match answered.user {
-            _ if answered.is_part_of_session => {}
-            Some(user) => self.user_sums[user as usize].add(answered.latency),
-            None => self.users.record(answered.latency),
+        if let Some(user) = answered.user {
+            self.user_sums[user as usize].add(answered.latency);
         }
     }
 
@@ -137,10 +143,11 @@ impl Recorder {
         self.timeline.bins.push(Bin { latency: bin.latency.trimmed(), sent: bin.sent, ok: bin.ok, failed: bin.failed });
         self.bin.latency = bin.latency;
         self.bin.latency.clear();
-        for (server, attempts) in self.bin_attempts.iter_mut().enumerate() {
+        for (server, before) in self.attempts_at_bin.iter_mut().enumerate() {
             let (in_system, waiting, in_rotation, up) = standing(server);
+            let all = self.server_attempts[server].1;
             self.timeline.server_bins.push(ServerBin {
-                attempts: std::mem::take(attempts) as f32,
+                attempts: (all - std::mem::replace(before, all)) as f32,
                 in_system: in_system as f32,
                 waiting: waiting as f32,
                 in_rotation,
@@ -149,8 +156,12 @@ impl Recorder {
         }
     }
 
-    /// Tells the fairness among users what the returning ones got.
-    pub fn close_users(&mut self) {
+    /// Tells the fairness among users what the returning ones got, and the requests of `lone_classes`, each of which is a user
+    /// of its own.
+    pub fn close_users(&mut self, lone_classes: impl Iterator<Item = u32>) {
+        for class in lone_classes {
+            self.users.record_all(&self.classes[class as usize].latency);
+        }
         for sum in std::mem::take(&mut self.user_sums) {
             if let Some(mean) = sum.mean() {
                 self.users.record(mean);

@@ -108,7 +108,7 @@ impl Arrivals {
     }
 
     /// The next arrival by `until`; `None` when there is none.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, until: Time, rng: &mut Rng) -> Option<Time> {
         match self {
             Arrivals::Poisson { mean_gap_s, at } => {

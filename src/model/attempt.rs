@@ -22,8 +22,14 @@ pub struct Request {
     pub sent: Time,
     /// Sent after the warm-up.
     pub is_counted: bool,
-    /// Servers that earlier attempts failed at, kept where a retry goes to others only.
-    pub tried: Vec<u32>,
+    /// Servers that earlier attempts failed at, kept where a retry goes to others only. Boxed: most requests never need it.
+    pub tried: Option<Box<Vec<u32>>>,
+}
+
+impl Request {
+    pub fn tried(&self) -> &[u32] {
+        self.tried.as_ref().map_or(&[], |tried| tried)
+    }
 }
 
 /// Where an attempt is.
@@ -65,12 +71,13 @@ pub struct Attempt {
     pub strike: u32,
     /// The health check that it belongs to, or `NONE`.
     pub check: u32,
+    /// The next in the server's line, or `NONE`.
+    pub next: u32,
     pub work: Span,
-    /// Work at this server's speed, from its start.
+    /// How long the work takes at the server's speed on a slot of its own, from when it started.
     pub duration: Span,
     /// When it joined a queue, at the server or (central queue) at the balancer.
     pub entered: Time,
-    pub started: Time,
 }
 
 impl Attempt {
@@ -86,26 +93,35 @@ impl Attempt {
             will_fail: false,
             strike: NONE,
             check: NONE,
+            next: NONE,
             work,
             duration: Span::ZERO,
             entered: Time::ZERO,
-            started: Time::ZERO,
         }
     }
 }
 
 /// An attempt's stay at one balancer.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Hop {
     pub balancer: u32,
     /// The target it was sent to last.
     pub target: u32,
     /// Retries by this balancer.
     pub retries: u32,
-    /// When it was sent to the target.
-    pub sent: Time,
     /// Number of this sending, for its timeouts.
     pub token: u32,
-    /// When it began to wait at this balancer, if it did.
-    pub waits_since: Option<Time>,
+    /// When it was sent to the target.
+    pub sent: Time,
+    /// When it began to wait at this balancer; `NOT_WAITED` if it did not.
+    pub waits_since: Time,
+}
+
+/// Later than any time.
+pub const NOT_WAITED: Time = Time(u64::MAX);
+
+impl Hop {
+    pub fn new(balancer: u32) -> Hop {
+        Hop { balancer, target: 0, retries: 0, token: 0, sent: Time::ZERO, waits_since: NOT_WAITED }
+    }
 }

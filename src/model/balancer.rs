@@ -21,6 +21,8 @@ pub struct Balancer {
     is_healthy: Vec<bool>,
     when_none: WhenNone,
     pub sticky: Option<Sticky>,
+    /// Somebody here asks who sends a request.
+    pub reads_request: bool,
     pub retries: Option<Retries>,
     /// Requests that wait for a target (central queue).
     pub waiting: VecDeque<Ref>,
@@ -44,9 +46,11 @@ impl Balancer {
     pub fn new(plan: &BalancerPlan, parts: Parts) -> Balancer {
         let Parts { targets, routing, retries, timeout, link } = parts;
         let initially = plan.check.as_ref().is_none_or(|check| check.initially_healthy);
+        let policy = plan.algorithm.build(&targets);
         let mut balancer = Balancer {
             is_healthy: vec![initially; targets.len()],
-            policy: plan.algorithm.build(&targets),
+            reads_request: policy.reads_request() || plan.sticky.is_some(),
+            policy,
             targets,
             to: plan.targets.clone(),
             routing,
@@ -87,7 +91,7 @@ impl Balancer {
 
     /// Chooses a target: the one that the user is bound to, else the policy's. Servers in `tried` are left out as long as
     /// there is another.
-    #[inline]
+    #[inline(always)]
     pub fn choose(&mut self, request: &Request, holder: Holder, tried: &[u32]) -> Pick {
         if let Some(target) = self.sticky.as_ref().and_then(|sticky| sticky.target(holder, request.now))
             && self.targets.is_eligible(target)
@@ -120,13 +124,13 @@ impl Balancer {
         pick
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn sent(&mut self, target: TargetId) {
         self.targets.in_flight[target as usize] += 1;
         self.policy.on_sent(target, &self.targets);
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn done(&mut self, target: TargetId, outcome: &Outcome) {
         debug_assert!(self.targets.in_flight[target as usize] > 0, "nothing ends that was not sent");
         self.targets.in_flight[target as usize] -= 1;

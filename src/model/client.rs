@@ -129,13 +129,13 @@ impl Client {
     }
 
     /// The next arrival by `until`.
-    #[inline]
+    #[inline(always)]
     pub fn next_arrival(&mut self, until: Time) -> Option<Time> {
         self.arrivals.next(until, &mut self.arrivals_rng)
     }
 
     /// The request that arrives now, of an open stream without sessions.
-    #[inline]
+    #[inline(always)]
     pub fn draw(&mut self, choices: &[ClassChoice], class_paths: impl Fn(u32) -> u32) -> Draw {
         if matches!(self.arrivals, Arrivals::Trace { .. }) {
             return self.draw_traced(choices, class_paths);
@@ -171,7 +171,7 @@ impl Client {
         Draw { class: choice.class, path: class_paths(choice.class), work: choice.work.sample(&mut actor.rng), user: actor.user }
     }
 
-    #[inline]
+    #[inline(always)]
     fn draw_user(&mut self) -> u64 {
         match &self.population {
             Population::Alike(users) => rng::below(&mut self.user_rng, u64::from(*users)),

@@ -83,7 +83,7 @@ impl World {
     fn condition(&mut self, to: TargetRef, is_http: bool) -> Condition {
         match to {
             TargetRef::Server(server) => {
-                let state = &self.servers[server as usize];
+                let state = &self.servers[server as usize].rare;
                 let mut is_in_error = false;
                 if is_http {
                     for (_, share, _) in &state.errors {
@@ -102,6 +102,7 @@ impl World {
     fn check_joins_queue(&mut self, check: Ref, to: TargetRef) {
         let TargetRef::Server(server) = to else { return self.check_ends(check, true) };
         let attempt = self.new_attempt(Attempt { server, check: check.index, phase: Phase::ToServer, ..Attempt::new(NONE, Span::ZERO) });
+        self.begin_hop(attempt, NONE);
         self.check_attempts.resize(self.attempts.capacity() as usize, None);
         self.check_attempts[attempt as usize] = Some(check);
         self.at_server(attempt);
@@ -141,7 +142,7 @@ impl World {
             let (balancer, target) = (checker.balancer as usize, checker.target);
             self.balancers[balancer].set_healthy(target, view);
             let is_server_well = match self.balancers[balancer].to[target as usize] {
-                TargetRef::Server(server) => self.servers[server as usize].faults.is_empty(),
+                TargetRef::Server(server) => self.servers[server as usize].rare.faults.is_empty(),
                 TargetRef::Balancer(_) => true,
             };
             self.recorder.failover.rotation_changed(index, view, is_server_well, now);
@@ -212,50 +213,45 @@ impl World {
 
     fn strike_server(&mut self, index: u32, strike: u32, kind: FaultKind) {
         let now = self.now();
-        let server = &mut self.servers[index as usize];
-        server.accrue(now);
-        server.faults.push(strike);
+        self.servers[index as usize].change_standing(now, |server| {
+            server.faults.push(strike);
+            match kind {
+                FaultKind::Crash => {
+                    server.crashes += 1;
+                    server.incarnation += u32::from(server.crashes == 1);
+                }
+                FaultKind::Hang => server.hangs += 1,
+                FaultKind::Blackhole => server.blackholes += 1,
+                FaultKind::Errors { share, at_once } => server.errors.push((strike, share, at_once)),
+                FaultKind::Slow { factor } => server.slows.push((strike, factor)),
+            }
+        });
         match kind {
-            FaultKind::Crash => {
-                server.crashes += 1;
-                server.incarnation += u32::from(server.crashes == 1);
-                self.empty_server(index, strike, true);
-            }
-            FaultKind::Hang => {
-                server.hangs += 1;
-                self.empty_server(index, strike, false);
-            }
-            FaultKind::Blackhole => server.blackholes += 1,
-            FaultKind::Errors { share, at_once } => server.errors.push((strike, share, at_once)),
-            FaultKind::Slow { factor } => {
-                server.slows.push((strike, factor));
-                server.set_slow();
-            }
+            FaultKind::Crash => self.empty_server(index, strike, true),
+            FaultKind::Hang => self.empty_server(index, strike, false),
+            FaultKind::Blackhole | FaultKind::Errors { .. } | FaultKind::Slow { .. } => {}
         }
     }
 
     fn release_server(&mut self, index: u32, strike: u32, kind: FaultKind) {
         let now = self.now();
-        let server = &mut self.servers[index as usize];
-        server.accrue(now);
-        server.faults.retain(|active| *active != strike);
-        match kind {
-            FaultKind::Crash => server.crashes -= 1,
-            FaultKind::Hang => server.hangs -= 1,
-            FaultKind::Blackhole => server.blackholes -= 1,
-            FaultKind::Errors { .. } => server.errors.retain(|(active, ..)| *active != strike),
-            FaultKind::Slow { .. } => {
-                server.slows.retain(|(active, _)| *active != strike);
-                server.set_slow();
+        self.servers[index as usize].change_standing(now, |server| {
+            server.faults.retain(|active| *active != strike);
+            match kind {
+                FaultKind::Crash => server.crashes -= 1,
+                FaultKind::Hang => server.hangs -= 1,
+                FaultKind::Blackhole => server.blackholes -= 1,
+                FaultKind::Errors { .. } => server.errors.retain(|(active, ..)| *active != strike),
+                FaultKind::Slow { .. } => server.slows.retain(|(active, _)| *active != strike),
             }
-        }
+        });
     }
 
     /// Everything in a server ends: reset by a crash (if packets still travel), swallowed by a hang.
     fn empty_server(&mut self, index: u32, strike: u32, is_crash: bool) {
         let now = self.now();
         self.servers[index as usize].clear(now);
-        let is_cut_off = self.servers[index as usize].blackholes > 0;
+        let is_cut_off = self.servers[index as usize].rare.blackholes > 0;
         for attempt in 0..self.attempts.capacity() {
             if self.attempts[attempt].server != index {
                 continue;
@@ -279,7 +275,7 @@ impl World {
 
     /// The fault that began last among those active on a server, as the failover tracker calls it.
     pub(super) fn blame_server(&self, server: u32) -> u32 {
-        self.servers[server as usize].faults.last().copied().unwrap_or(NONE)
+        self.servers[server as usize].rare.faults.last().copied().unwrap_or(NONE)
     }
 
     /// A balancer has nobody: any fault among the servers that it reaches is to blame.
@@ -300,6 +296,6 @@ impl World {
     pub(super) fn is_gone(&self, server: u32) -> (bool, u32) {
         let state = &self.servers[server as usize];
         let is_out = self.watchers[server as usize].iter().any(|checker| !self.checkers[*checker as usize].is_healthy());
-        (is_out || !state.is_up(), state.incarnation)
+        (is_out || !state.is_up(), state.rare.incarnation)
     }
 }

@@ -5,7 +5,7 @@ use super::client::{Draw, NONE};
 use super::event::{Event, Ref};
 use super::plan::{ArrivalPlan, TargetRef};
 use super::server::Admission;
-use super::sticky::Holder;
+use super::sticky::{Holder, NOBODY};
 use super::world::World;
 use crate::measure::affinity::Answer;
 use crate::measure::recorder::{Answered, Served};
@@ -39,7 +39,7 @@ impl World {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn schedule_arrival(&mut self, index: u32) {
         let client = &mut self.clients[index as usize];
         if let Some(at) = client.next_arrival(self.plan.duration) {
@@ -47,6 +47,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     pub(super) fn arrive(&mut self, index: u32) {
         let plan = &self.topology.clients[index as usize];
         let client = &mut self.clients[index as usize];
@@ -71,6 +72,7 @@ impl World {
         self.send_request(client, index, draw);
     }
 
+    #[inline(always)]
     fn send_request(&mut self, client: u32, actor: u32, draw: Draw) {
         let now = self.now();
         let is_counted = now >= self.plan.warmup;
@@ -89,11 +91,12 @@ impl World {
             work: draw.work,
             sent: now,
             is_counted,
-            tried: Vec::new(),
+            tried: None,
         });
         self.send_attempt(request);
     }
 
+    #[inline(always)]
     fn send_attempt(&mut self, request: u32) {
         let client = self.requests[request].client as usize;
         let attempt = self.new_attempt(Attempt::new(request, self.requests[request].work));
@@ -108,15 +111,17 @@ impl World {
         }
     }
 
+    #[inline(always)]
     pub(super) fn new_attempt(&mut self, attempt: Attempt) -> u32 {
         let index = self.attempts.insert(attempt);
         let places = self.attempts.capacity() as usize * self.topology.depth_max;
         if self.hops.len() < places {
-            self.hops.resize(places, Hop::default());
+            self.hops.resize(places, Hop::new(0));
         }
         index
     }
 
+    #[inline(always)]
     pub(super) fn free_attempt(&mut self, attempt: u32) {
         self.attempts[attempt].phase = Phase::Free;
         self.attempts.remove(attempt);
@@ -124,16 +129,17 @@ impl World {
 
     // ---- Balancers route ----------------------------------------------------------------------------------------------
 
-    #[inline]
+    #[inline(always)]
     fn hop_place(&self, attempt: u32, depth: u8) -> usize {
         attempt as usize * self.topology.depth_max + usize::from(depth)
     }
 
-    #[inline]
+    #[inline(always)]
     fn hop(&self, attempt: u32) -> Hop {
         self.hops[self.hop_place(attempt, self.attempts[attempt].depth)]
     }
 
+    #[inline(always)]
     pub(super) fn at_balancer(&mut self, attempt: u32) {
         let depth = self.attempts[attempt].depth;
         let place = self.hop_place(attempt, depth);
@@ -147,7 +153,7 @@ impl World {
                 }
             }
         };
-        self.hops[place] = Hop { balancer, ..Hop::default() };
+        self.begin_hop(attempt, balancer);
         let now = self.now();
         if let Some(retries) = &mut self.balancers[balancer as usize].retries {
             retries.first_try(now);
@@ -155,7 +161,14 @@ impl World {
         self.route(attempt);
     }
 
+    #[inline(always)]
+    pub(super) fn begin_hop(&mut self, attempt: u32, balancer: u32) {
+        let place = self.hop_place(attempt, self.attempts[attempt].depth);
+        self.hops[place] = Hop::new(balancer);
+    }
+
     /// Who sends a request, as balancers tell users apart.
+    #[inline(never)]
     fn holder(&self, request: &Request) -> (Holder, u64) {
         let client = &self.clients[request.client as usize];
         let address = client.address(request.user);
@@ -168,18 +181,21 @@ impl World {
         (Holder { user: Some(cookie), address }, session)
     }
 
+    #[inline(always)]
     pub(super) fn route(&mut self, attempt: u32) {
         let now = self.now();
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
         let balancer = self.hops[place].balancer;
         let request = &self.requests[self.attempts[attempt].request];
-        let (holder, session) = self.holder(request);
-        let path = &self.topology.paths[request.path as usize];
+        let router = &self.balancers[balancer as usize];
+        let (holder, session) = if router.reads_request { self.holder(request) } else { (NOBODY, 0) };
+        let path = if router.reads_request { &self.topology.paths[request.path as usize] } else { "" };
         let seen = policy::Request { now, address: holder.address, session, path };
-        match self.balancers[balancer as usize].choose(&seen, holder, &request.tried) {
+        match self.balancers[balancer as usize].choose(&seen, holder, request.tried()) {
             Pick::Target(target) => self.send_to_target(attempt, balancer, target),
             Pick::Wait => {
-                self.hops[place].waits_since.get_or_insert(now);
+                let hop = &mut self.hops[place];
+                hop.waits_since = hop.waits_since.min(now);
                 let waiting = self.attempts.at(attempt);
                 self.balancers[balancer as usize].waiting.push_back(waiting);
             }
@@ -191,6 +207,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     fn send_to_target(&mut self, attempt: u32, balancer: u32, target: TargetId) {
         let now = self.now();
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
@@ -227,6 +244,7 @@ impl World {
     }
 
     /// Sends on what waits in a balancer as far as there is room. Not recursive: a target that refuses at once ends here too.
+    #[inline(never)]
     fn dispatch_waiting(&mut self, balancer: u32) {
         let index = balancer as usize;
         if self.balancers[index].waiting.is_empty() || std::mem::replace(&mut self.balancers[index].is_dispatching, true) {
@@ -251,44 +269,59 @@ impl World {
 
     // ---- Servers work -------------------------------------------------------------------------------------------------
 
+    #[inline(always)]
     pub(super) fn at_server(&mut self, attempt: u32) {
         let now = self.now();
-        let index = self.attempts[attempt].server as usize;
-        let server = &self.servers[index];
-        if !server.is_up() {
-            return self.meets_fault(attempt);
-        }
-        if !server.errors.is_empty() && self.draws_error(attempt) {
+        let index = self.attempts[attempt].server;
+        if self.servers[index as usize].is_troubled && self.meets_trouble(attempt) {
             return;
         }
-        let duration = self.servers[index].duration(self.attempts[attempt].work);
+        let entered = self.hops[self.hop_place(attempt, self.attempts[attempt].depth)].waits_since.min(now);
+        let server = &mut self.servers[index as usize];
         let joined = &mut self.attempts[attempt];
-        let waited_before = if joined.check == NONE {
-            self.hops[attempt as usize * self.topology.depth_max + usize::from(joined.depth)].waits_since
-        } else {
-            None
-        };
-        joined.entered = waited_before.unwrap_or(now);
-        joined.started = now;
-        joined.duration = duration;
+        joined.entered = entered;
+        joined.duration = server.duration(joined.work);
         joined.phase = Phase::InService;
-        match self.servers[index].admit(attempt, duration, now) {
-            Admission::Starts if self.servers[index].sharing.is_some() => self.schedule_sharing(index as u32),
-            Admission::Starts => self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(attempt))),
-            Admission::Waits => joined.phase = Phase::Queued,
-            Admission::Refused => self.answer_failure(attempt, Failure::Refused, self.blame_server(index as u32)),
+        match server.admit(attempt, joined.duration, now) {
+            Admission::Starts if server.is_shared => self.schedule_sharing(index),
+            Admission::Starts => {
+                let at = now + joined.duration;
+                self.calendar.schedule(at, Event::Finished(self.attempts.at(attempt)));
+            }
+            Admission::Waits => {
+                joined.phase = Phase::Queued;
+                joined.next = NONE;
+                let last = std::mem::replace(&mut server.tail, attempt);
+                if last == NONE {
+                    server.head = attempt;
+                } else {
+                    self.attempts[last].next = attempt;
+                }
+            }
+            Admission::Refused => self.answer_failure(attempt, Failure::Refused, self.blame_server(index)),
         }
     }
 
+    /// Whether a fault keeps the attempt from the server's queue.
+    #[inline(never)]
+    fn meets_trouble(&mut self, attempt: u32) -> bool {
+        if !self.servers[self.attempts[attempt].server as usize].is_up() {
+            self.meets_fault(attempt);
+            return true;
+        }
+        self.draws_error(attempt)
+    }
+
     /// The server cannot be talked to.
+    #[inline(never)]
     fn meets_fault(&mut self, attempt: u32) {
         let server = self.attempts[attempt].server;
         let strike = self.blame_server(server);
-        if self.servers[server as usize].blackholes == 0 && self.servers[server as usize].crashes > 0 {
+        if self.servers[server as usize].rare.blackholes == 0 && self.servers[server as usize].rare.crashes > 0 {
             return self.answer_failure(attempt, Failure::ConnectFailure, strike);
         }
         let Attempt { check, is_abandoned, .. } = self.attempts[attempt];
-        if self.servers[server as usize].blackholes > 0 && check == NONE && !is_abandoned {
+        if self.servers[server as usize].rare.blackholes > 0 && check == NONE && !is_abandoned {
             let hop = self.hop(attempt);
             if let Some(timeout) = self.balancers[hop.balancer as usize].connect_timeout {
                 let request = self.requests.at(self.attempts[attempt].request);
@@ -300,6 +333,7 @@ impl World {
     }
 
     /// Nothing will come back. An abandoned attempt has nobody left to wonder.
+    #[inline(never)]
     pub(super) fn lose(&mut self, attempt: u32, strike: u32) {
         if self.attempts[attempt].is_abandoned {
             return self.free_attempt(attempt);
@@ -309,10 +343,11 @@ impl World {
     }
 
     /// Whether an error fault answers this one at once; one that fails after the work is marked.
+    #[inline(never)]
     fn draws_error(&mut self, attempt: u32) -> bool {
         let server = self.attempts[attempt].server as usize;
-        for fault in 0..self.servers[server].errors.len() {
-            let (strike, share, at_once) = self.servers[server].errors[fault];
+        for fault in 0..self.servers[server].rare.errors.len() {
+            let (strike, share, at_once) = self.servers[server].rare.errors[fault];
             if rng::unit(&mut self.server_errors[server]) < share {
                 if at_once {
                     self.answer_failure(attempt, Failure::ServerError, strike);
@@ -331,6 +366,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     pub(super) fn finished(&mut self, attempt: u32) {
         let now = self.now();
         let server = self.attempts[attempt].server;
@@ -340,27 +376,35 @@ impl World {
     }
 
     /// Fills free slots from the line.
-    fn start_waiting(&mut self, server: u32) {
+    #[inline(always)]
+    fn start_waiting(&mut self, index: u32) {
         let now = self.now();
-        while let Some(next) = self.servers[server as usize].next_in_line() {
-            if self.attempts[next].phase == Phase::Cancelled {
-                self.free_attempt(next);
+        loop {
+            let server = &mut self.servers[index as usize];
+            let first = server.head;
+            if first == NONE || !server.has_free_slot() {
+                return;
+            }
+            let started = &mut self.attempts[first];
+            server.head = started.next;
+            if server.head == NONE {
+                server.tail = NONE;
+            }
+            if started.phase == Phase::Cancelled {
+                self.free_attempt(first);
                 continue;
             }
-            self.servers[server as usize].starts_waiting();
-            let duration = self.servers[server as usize].duration(self.attempts[next].work);
-            let started = &mut self.attempts[next];
-            started.started = now;
-            started.duration = duration;
+            server.starts_waiting();
+            started.duration = server.duration(started.work);
             started.phase = Phase::InService;
-            self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(next)));
+            let at = now + started.duration;
+            self.calendar.schedule(at, Event::Finished(self.attempts.at(first)));
         }
     }
 
     pub(super) fn share_finished(&mut self, server: u32, generation: u32) {
         let now = self.now();
-        let is_current = self.servers[server as usize].sharing.as_ref().is_some_and(|sharing| sharing.generation == generation);
-        if !is_current {
+        if self.servers[server as usize].rare.sharing.generation != generation {
             return;
         }
         if let Some(attempt) = self.servers[server as usize].finish_shared(now) {
@@ -370,6 +414,7 @@ impl World {
     }
 
     /// The work is done.
+    #[inline(always)]
     fn served(&mut self, attempt: u32) {
         let now = self.now();
         let done = &mut self.attempts[attempt];
@@ -380,7 +425,7 @@ impl World {
         if done.is_abandoned {
             return self.free_attempt(attempt);
         }
-        if self.servers[server as usize].blackholes > 0 {
+        if self.servers[server as usize].rare.blackholes > 0 {
             return self.lose(attempt, self.blame_server(server));
         }
         if done.will_fail {
@@ -390,8 +435,7 @@ impl World {
         let request = &self.requests[done.request];
         if request.is_counted {
             let response = now - done.entered;
-            let is_shared = self.servers[server as usize].sharing.is_some();
-            let waiting = if is_shared { Span(response.0.saturating_sub(done.duration.0)) } else { done.started - done.entered };
+            let waiting = Span(response.0.saturating_sub(done.duration.0));
             self.recorder.attempt_served(Served { class: request.class, server, response, waiting });
         }
         self.answer(attempt);
@@ -399,6 +443,7 @@ impl World {
 
     // ---- Answers return -----------------------------------------------------------------------------------------------
 
+    #[inline(never)]
     pub(super) fn answer_failure(&mut self, attempt: u32, failure: Failure, strike: u32) {
         if self.attempts[attempt].check != NONE {
             return self.check_fails_at_server(attempt);
@@ -415,7 +460,7 @@ impl World {
         self.answer(attempt);
     }
 
-    #[inline]
+    #[inline(always)]
     fn answer(&mut self, attempt: u32) {
         let server = self.attempts[attempt].server as usize;
         self.attempts[attempt].phase = Phase::Returning;
@@ -425,6 +470,7 @@ impl World {
         }
     }
 
+    #[inline(always)]
     pub(super) fn result_at_balancer(&mut self, attempt: u32) {
         let failure = self.attempts[attempt].failure;
         let hop = self.hop(attempt);
@@ -441,6 +487,7 @@ impl World {
     }
 
     /// The balancer no longer counts the attempt at this hop.
+    #[inline(always)]
     fn close_hop(&mut self, attempt: u32, hop: Hop, is_heard_from: bool) {
         let failure = self.attempts[attempt].failure;
         let is_answered = is_heard_from && !matches!(failure, Some(Failure::ConnectFailure | Failure::Reset));
@@ -450,6 +497,7 @@ impl World {
         self.balancers[hop.balancer as usize].done(hop.target, &outcome);
     }
 
+    #[inline(never)]
     fn remember(&mut self, attempt: u32, hop: Hop) {
         let now = self.now();
         let (holder, _) = self.holder(&self.requests[self.attempts[attempt].request]);
@@ -459,6 +507,7 @@ impl World {
     }
 
     /// The result goes up, unless this balancer tries again.
+    #[inline(always)]
     fn leave_balancer(&mut self, attempt: u32) {
         if let Some(failure) = self.attempts[attempt].failure
             && self.balancer_retries(attempt, failure)
@@ -484,6 +533,7 @@ impl World {
         }
     }
 
+    #[inline(never)]
     fn balancer_retries(&mut self, attempt: u32, failure: Failure) -> bool {
         let now = self.now();
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
@@ -508,7 +558,7 @@ impl World {
 
     fn remember_tried(&mut self, attempt: u32) {
         let Attempt { server, request, .. } = self.attempts[attempt];
-        let tried = &mut self.requests[request].tried;
+        let tried = self.requests[request].tried.get_or_insert_default();
         if server != NONE && !tried.contains(&server) {
             tried.push(server);
         }
@@ -518,6 +568,7 @@ impl World {
         self.recorder.retried += u64::from(self.requests[request].is_counted);
     }
 
+    #[inline(always)]
     pub(super) fn result_at_client(&mut self, attempt: u32) {
         let Attempt { request, server, failure, strike, .. } = self.attempts[attempt];
         match failure {
@@ -533,13 +584,14 @@ impl World {
         }
     }
 
+    #[inline(always)]
     fn request_answered(&mut self, index: u32, server: u32) {
         let now = self.now();
         let request = &self.requests[index];
         let (client, actor, is_counted) = (request.client, request.actor, request.is_counted);
         let latency = now - request.sent;
         let user = self.user_place(request.client, request.user);
-        let answered = Answered { class: request.class, latency, is_counted, user, is_part_of_session: actor != NONE && user.is_none() };
+        let answered = Answered { class: request.class, latency, is_counted, user };
         self.recorder.request_answered(answered, now);
         if actor != NONE || user.is_some() {
             self.count_visit(client, actor, user, server, is_counted);
@@ -551,14 +603,16 @@ impl World {
     }
 
     /// Place of a user among all that can come back.
+    #[inline(always)]
     fn user_place(&self, client: u32, user: u64) -> Option<u32> {
         let client = &self.clients[client as usize];
         client.users_return().then(|| client.first_user + user as u32)
     }
 
     /// Affinity is a matter of sessions where there are some, else of users.
+    #[inline(never)]
     fn count_visit(&mut self, client: u32, actor: u32, user: Option<u32>, server: u32, is_counted: bool) {
-        let answer = Answer { server, incarnation: self.servers[server as usize].incarnation, is_counted };
+        let answer = Answer { server, incarnation: self.servers[server as usize].rare.incarnation, is_counted };
         let is_session = self.topology.clients[client as usize].session.is_some();
         let mut visits = match user {
             Some(user) if !is_session => self.visits[user as usize],
@@ -597,6 +651,7 @@ impl World {
     }
 
     /// One try of the client has failed: the next one, or the end.
+    #[inline(never)]
     fn attempt_failed(&mut self, index: u32, failure: Failure, strike: u32) {
         let now = self.now();
         let request = &mut self.requests[index];
@@ -610,7 +665,7 @@ impl World {
         };
         request.retries += 1;
         if !to_other {
-            request.tried.clear();
+            request.tried = None;
         }
         self.count_retry(index);
         self.requests.retire(index);
@@ -623,10 +678,11 @@ impl World {
         }
     }
 
+    #[inline(always)]
     fn close_request(&mut self, index: u32) {
         let actor = self.requests[index].actor;
         self.requests[index].client = NONE;
-        self.requests[index].tried = Vec::new();
+        self.requests[index].tried = None;
         self.requests.remove(index);
         if actor != NONE {
             self.actor_goes_on(actor);
@@ -634,6 +690,7 @@ impl World {
     }
 
     /// A session thinks before its next request, or is over.
+    #[inline(never)]
     fn actor_goes_on(&mut self, index: u32) {
         let topology = self.topology.clone();
         let actor = &mut self.actors[index];
@@ -709,7 +766,7 @@ impl World {
                 self.attempts.retire(attempt);
                 self.attempts[attempt].phase = Phase::Cancelled;
             }
-            Phase::InService if self.servers[server as usize].sharing.is_some() => {
+            Phase::InService if self.servers[server as usize].is_shared => {
                 self.servers[server as usize].cancel_shared(attempt, now);
                 self.free_attempt(attempt);
                 self.schedule_sharing(server);

@@ -28,7 +28,7 @@ impl Link {
     }
 
     /// Schedules the arrival of a message sent now. `false`: there is no delay, and nothing was scheduled.
-    #[inline]
+    #[inline(always)]
     pub fn carry<E>(&mut self, event: impl FnOnce() -> E, calendar: &mut Calendar<E>) -> bool {
         match &self.delay {
             Delay::None => return false,

@@ -1,10 +1,11 @@
 //! A server: slots, a waiting room, FIFO or processor sharing, and the state that faults put it in. No calendar, no recorder:
 //! it says what starts and when it will be done; the data plane schedules it.
 
+use super::client::NONE;
 use super::plan::ServerPlan;
 use crate::units::{Span, Time};
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
 /// Integrals over time since the last reset, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -69,108 +70,126 @@ pub struct Sharing {
     pub generation: u32,
 }
 
+/// What requests touch, in one cache line; what only faults and processor sharing touch is in `rare`.
 pub struct Server {
     slots: u32,
     queue: u32,
-    speed: f64,
     pub busy: u32,
-    /// Requests waiting; the queue may also hold cancelled ones.
+    /// Requests waiting; the line may also hold cancelled ones.
     pub waiting: u32,
-    pub line: VecDeque<u32>,
-    pub sharing: Option<Sharing>,
+    /// First and last attempt in the line, linked by `Attempt::next`; `NONE` if it is empty.
+    pub head: u32,
+    pub tail: u32,
+    changed: Time,
+    /// Integrals since they were last moved to `rare.load`, in nanoseconds.
+    busy_ns: u64,
+    waiting_ns: u64,
+    pub rare: Box<Rare>,
+    pub is_shared: bool,
+    /// Work does not take exactly its own time.
+    is_stretched: bool,
+    /// Some fault is active.
+    pub is_troubled: bool,
+}
+
+/// The part of a server that few requests touch.
+#[derive(Default)]
+pub struct Rare {
+    speed: f64,
+    slow_factor: f64,
+    pub sharing: Sharing,
     /// Number of active faults of each kind.
     pub crashes: u16,
     pub hangs: u16,
     pub blackholes: u16,
-    /// Active error faults: (fault, share, at once).
+    /// Active error faults: (strike, share, at once).
     pub errors: Vec<(u32, f64, bool)>,
-    /// Active slow faults: (fault, factor).
+    /// Active slow faults: (strike, factor).
     pub slows: Vec<(u32, f64)>,
-    slow_factor: f64,
-    /// The fault that began last among the active ones.
+    /// All active strikes in the order in which they began.
     pub faults: Vec<u32>,
     /// Counts restarts: what a process remembers is gone when this changes.
     pub incarnation: u32,
     load: Load,
-    changed: Time,
+    /// When `load.running` and `load.up` were last brought up to date.
+    standing_since: Time,
 }
 
 impl Server {
     pub fn new(plan: &ServerPlan) -> Server {
+        let rare = Rare { speed: plan.speed, slow_factor: 1.0, ..Rare::default() };
         Server {
             slots: plan.slots,
             queue: plan.queue,
-            speed: plan.speed,
             busy: 0,
             waiting: 0,
-            line: VecDeque::new(),
-            sharing: plan.is_ps.then(Sharing::default),
-            crashes: 0,
-            hangs: 0,
-            blackholes: 0,
-            errors: Vec::new(),
-            slows: Vec::new(),
-            slow_factor: 1.0,
-            faults: Vec::new(),
-            incarnation: 0,
-            load: Load::default(),
+            head: NONE,
+            tail: NONE,
             changed: Time::ZERO,
+            busy_ns: 0,
+            waiting_ns: 0,
+            rare: Box::new(rare),
+            is_shared: plan.is_ps,
+            is_stretched: plan.speed != 1.0,
+            is_troubled: false,
         }
     }
 
     /// Whether packets reach a process that listens.
     pub fn is_reachable(&self) -> bool {
-        self.crashes == 0 && self.blackholes == 0
+        self.rare.crashes == 0 && self.rare.blackholes == 0
     }
 
     /// Neither crashed, nor hanging, nor cut off.
     pub fn is_up(&self) -> bool {
-        self.is_reachable() && self.hangs == 0
+        self.is_reachable() && self.rare.hangs == 0
     }
 
-    pub fn in_system(&self) -> u32 {
-        self.busy + self.waiting
-    }
-
-    /// Brings the integrals up to `now`. To be called before anything that they depend on changes.
-    #[inline]
+    /// Brings the integrals of the load up to `now`. To be called before the load changes.
+    #[inline(always)]
     pub fn accrue(&mut self, now: Time) {
         let span = now.0 - self.changed.0;
         self.changed = now;
-        self.load.busy += u128::from(self.busy) * u128::from(span);
-        self.load.waiting += u128::from(self.waiting) * u128::from(span);
-        self.load.running += if self.crashes == 0 { span } else { 0 };
-        self.load.up += if self.is_up() { span } else { 0 };
+        self.busy_ns += u64::from(self.busy) * span;
+        self.waiting_ns += u64::from(self.waiting) * span;
     }
 
-    /// The integrals up to `now`.
+    /// A fault begins or ends: the time so far is booked under the old standing, then `change` is made.
+    pub fn change_standing(&mut self, now: Time, change: impl FnOnce(&mut Rare)) {
+        self.load(now);
+        change(&mut self.rare);
+        self.rare.slow_factor = self.rare.slows.iter().map(|(_, factor)| factor).product();
+        self.is_stretched = self.rare.speed != 1.0 || self.rare.slow_factor != 1.0;
+        self.is_troubled = !self.rare.faults.is_empty();
+    }
+
+    /// The integrals up to `now`. Called at least once a bin of the timeline, so that 64 bits are enough in between.
     pub fn load(&mut self, now: Time) -> Load {
         self.accrue(now);
-        self.load
-    }
-
-    pub fn reset_load(&mut self, now: Time) {
-        self.accrue(now);
-        self.load = Load::default();
+        let is_up = self.is_up();
+        let rare = &mut self.rare;
+        let span = now.0 - rare.standing_since.0;
+        rare.standing_since = now;
+        rare.load.busy += u128::from(std::mem::take(&mut self.busy_ns));
+        rare.load.waiting += u128::from(std::mem::take(&mut self.waiting_ns));
+        rare.load.running += if rare.crashes == 0 { span } else { 0 };
+        rare.load.up += if is_up { span } else { 0 };
+        rare.load
     }
 
     /// How long `work` takes if it starts now on a slot of its own.
-    #[inline]
+    #[inline(always)]
     pub fn duration(&self, work: Span) -> Span {
-        if self.speed == 1.0 && self.slow_factor == 1.0 {
+        if !self.is_stretched {
             return work;
         }
-        Span((work.0 as f64 / self.speed * self.slow_factor + 0.5) as u64)
+        Span((work.0 as f64 / self.rare.speed * self.rare.slow_factor + 0.5) as u64)
     }
 
-    pub fn set_slow(&mut self) {
-        self.slow_factor = self.slows.iter().map(|(_, factor)| factor).product();
-    }
-
-    /// Takes a request in, if there is room. FIFO: the caller schedules its end if it starts.
-    #[inline]
+    /// Takes a request in, if there is room. The caller schedules its end, or puts it into the line.
+    #[inline(always)]
     pub fn admit(&mut self, attempt: u32, duration: Span, now: Time) -> Admission {
-        if self.sharing.is_some() {
+        if self.is_shared {
             return self.admit_shared(attempt, duration, now);
         }
         if self.busy < self.slots {
@@ -183,25 +202,23 @@ impl Server {
         }
         self.accrue(now);
         self.waiting += 1;
-        self.line.push_back(attempt);
         Admission::Waits
     }
 
     /// A slot has become free.
-    #[inline]
+    #[inline(always)]
     pub fn release(&mut self, now: Time) {
         self.accrue(now);
         self.busy -= 1;
     }
 
-    /// Takes the next from the line if a slot is free. It may be one that was cancelled; see [`Server::starts_waiting`].
     #[inline]
-    pub fn next_in_line(&mut self) -> Option<u32> {
-        if self.busy < self.slots { self.line.pop_front() } else { None }
+    pub fn has_free_slot(&self) -> bool {
+        self.busy < self.slots
     }
 
-    /// The one taken from the line does start.
-    #[inline]
+    /// One that waited takes a slot.
+    #[inline(always)]
     pub fn starts_waiting(&mut self) {
         self.waiting -= 1;
         self.busy += 1;
@@ -218,11 +235,11 @@ impl Server {
         self.accrue(now);
         self.busy = 0;
         self.waiting = 0;
-        self.line.clear();
-        if let Some(sharing) = &mut self.sharing {
-            sharing.jobs.clear();
-            sharing.generation = sharing.generation.wrapping_add(1);
-        }
+        self.head = NONE;
+        self.tail = NONE;
+        let sharing = &mut self.rare.sharing;
+        sharing.jobs.clear();
+        sharing.generation = sharing.generation.wrapping_add(1);
     }
 
     fn admit_shared(&mut self, attempt: u32, duration: Span, now: Time) -> Admission {
@@ -231,11 +248,10 @@ impl Server {
         }
         self.accrue(now);
         self.advance_sharing(now);
-        if let Some(sharing) = &mut self.sharing {
-            sharing.sequence += 1;
-            let finish = sharing.virtual_ns + duration.0 as f64;
-            sharing.jobs.push(Shared { finish, sequence: sharing.sequence, attempt });
-        }
+        let sharing = &mut self.rare.sharing;
+        sharing.sequence += 1;
+        let finish = sharing.virtual_ns + duration.0 as f64;
+        sharing.jobs.push(Shared { finish, sequence: sharing.sequence, attempt });
         self.count_shared();
         Admission::Starts
     }
@@ -243,18 +259,17 @@ impl Server {
     /// Virtual time up to `now`, at the rate min(1, slots / n) since the last change.
     fn advance_sharing(&mut self, now: Time) {
         let slots = f64::from(self.slots);
-        if let Some(sharing) = &mut self.sharing {
-            let n = sharing.jobs.len() as f64;
-            if n > 0.0 {
-                sharing.virtual_ns += (now.0 - sharing.since.0) as f64 * (slots / n).min(1.0);
-            }
-            sharing.since = now;
+        let sharing = &mut self.rare.sharing;
+        let n = sharing.jobs.len() as f64;
+        if n > 0.0 {
+            sharing.virtual_ns += (now.0 - sharing.since.0) as f64 * (slots / n).min(1.0);
         }
+        sharing.since = now;
     }
 
     /// Busy slots and those in excess of them, from the number that share.
     fn count_shared(&mut self) {
-        let n = self.sharing.as_ref().map_or(0, |sharing| sharing.jobs.len() as u32);
+        let n = self.rare.sharing.jobs.len() as u32;
         self.busy = n.min(self.slots);
         self.waiting = n - self.busy;
     }
@@ -262,7 +277,7 @@ impl Server {
     /// When the next one will be done if nothing changes; makes earlier answers stale.
     pub fn next_shared(&mut self, now: Time) -> Option<(Time, u32)> {
         let slots = f64::from(self.slots);
-        let sharing = self.sharing.as_mut()?;
+        let sharing = &mut self.rare.sharing;
         sharing.generation = sharing.generation.wrapping_add(1);
         let first = sharing.jobs.peek()?;
         let rate = (slots / sharing.jobs.len() as f64).min(1.0);
@@ -275,7 +290,7 @@ impl Server {
     pub fn finish_shared(&mut self, now: Time) -> Option<u32> {
         self.accrue(now);
         self.advance_sharing(now);
-        let sharing = self.sharing.as_mut()?;
+        let sharing = &mut self.rare.sharing;
         let first = sharing.jobs.pop()?;
         sharing.virtual_ns = sharing.virtual_ns.max(first.finish);
         if sharing.jobs.is_empty() {
@@ -290,9 +305,7 @@ impl Server {
     pub fn cancel_shared(&mut self, attempt: u32, now: Time) {
         self.accrue(now);
         self.advance_sharing(now);
-        if let Some(sharing) = &mut self.sharing {
-            sharing.jobs.retain(|job| job.attempt != attempt);
-        }
+        self.rare.sharing.jobs.retain(|job| job.attempt != attempt);
         self.count_shared();
     }
 }
@@ -323,7 +336,7 @@ mod tests {
         let admissions: Vec<_> = (0..4).map(|i| server.admit(i, Span(10), Time(0))).collect();
         assert_eq!(admissions, [Admission::Starts, Admission::Starts, Admission::Waits, Admission::Refused]);
         server.release(Time(10));
-        assert_eq!(server.next_in_line(), Some(2));
+        assert!(server.has_free_slot());
         server.starts_waiting();
         assert_eq!((server.busy, server.waiting), (2, 0));
         let load = server.load(Time(15));

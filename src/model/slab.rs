@@ -4,30 +4,34 @@ use super::event::Ref;
 
 /// Items by index. A free slot keeps its item and its generation.
 pub struct Slab<T> {
-    items: Vec<T>,
-    generations: Vec<u32>,
+    slots: Vec<Slot<T>>,
     free: Vec<u32>,
+}
+
+/// The generation stands beside the item: both are wanted together.
+struct Slot<T> {
+    item: T,
+    generation: u32,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Slab { items: Vec::new(), generations: Vec::new(), free: Vec::new() }
+        Slab { slots: Vec::new(), free: Vec::new() }
     }
 }
 
 impl<T> Slab<T> {
     /// Puts an item into a free slot.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, item: T) -> u32 {
         match self.free.pop() {
             Some(index) => {
-                self.items[index as usize] = item;
+                self.slots[index as usize].item = item;
                 index
             }
             None => {
-                self.items.push(item);
-                self.generations.push(0);
-                (self.items.len() - 1) as u32
+                self.slots.push(Slot { item, generation: 0 });
+                (self.slots.len() - 1) as u32
             }
         }
     }
@@ -42,24 +46,25 @@ impl<T> Slab<T> {
     /// Makes events scheduled so far for this slot stale.
     #[inline]
     pub fn retire(&mut self, index: u32) {
-        let generation = &mut self.generations[index as usize];
+        let generation = &mut self.slots[index as usize].generation;
         *generation = generation.wrapping_add(1);
     }
 
     /// The slot with its generation, for an event.
     #[inline]
     pub fn at(&self, index: u32) -> Ref {
-        Ref { index, generation: self.generations[index as usize] }
+        Ref { index, generation: self.slots[index as usize].generation }
     }
 
     #[inline]
     pub fn is_current(&self, slot: Ref) -> bool {
-        self.generations[slot.index as usize] == slot.generation
+        self.slots[slot.index as usize].generation == slot.generation
     }
 
     /// Number of slots, free ones included.
+    #[inline]
     pub fn capacity(&self) -> u32 {
-        self.items.len() as u32
+        self.slots.len() as u32
     }
 }
 
@@ -67,14 +72,14 @@ impl<T> std::ops::Index<u32> for Slab<T> {
     type Output = T;
     #[inline]
     fn index(&self, index: u32) -> &T {
-        &self.items[index as usize]
+        &self.slots[index as usize].item
     }
 }
 
 impl<T> std::ops::IndexMut<u32> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, index: u32) -> &mut T {
-        &mut self.items[index as usize]
+        &mut self.slots[index as usize].item
     }
 }
 

@@ -6,7 +6,7 @@ use crate::rng::mix64;
 use crate::units::{Span, Time};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Hashes keys that are one 64-bit number. Only looked up, never iterated, so the order of entries shows nowhere.
 #[derive(Default)]
@@ -37,6 +37,9 @@ pub struct Holder {
     pub user: Option<u64>,
     pub address: IpAddr,
 }
+
+/// Stands for whoever it is, where nobody asks.
+pub const NOBODY: Holder = Holder { user: None, address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
 
 pub struct Sticky {
     plan: StickyPlan,
@@ -92,7 +95,6 @@ impl Sticky {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 

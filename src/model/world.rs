@@ -184,14 +184,16 @@ impl World {
         let unfinished = self.close_requests();
         let window = end - self.plan.warmup;
         let servers = (0..self.servers.len()).map(|server| self.server_record(server, window.0 as f64)).collect();
-        self.recorder.close_users();
+        let lone = self.topology.clients.iter().filter(|client| client.users.count() == 0 && client.session.is_none());
+        let lone_classes: Vec<u32> = lone.flat_map(|client| client.classes.iter().map(|choice| choice.class)).collect();
+        self.recorder.close_users(lone_classes.into_iter());
         let recorder = self.recorder;
         RunRecord {
             window_s: window.as_secs_f64(),
             requests: recorder.requests,
             unfinished,
             retried: recorder.retried,
-            attempts: recorder.attempts,
+            attempts: recorder.attempts(),
             classes: recorder.classes,
             servers,
             users: recorder.users,
@@ -222,7 +224,7 @@ impl World {
         let running = (load.running - before.running) as f64;
         let per_window = |integral: f64| if window_ns > 0.0 { integral / window_ns } else { 0.0 };
         ServerRecord {
-            attempts: self.recorder.server_attempts[index],
+            attempts: self.recorder.attempts_to(index),
             mean_busy: per_window(busy),
             utilization: (slots != u32::MAX).then(|| if running > 0.0 { busy / (f64::from(slots) * running) } else { 0.0 }),
             mean_queue: per_window((load.waiting - before.waiting) as f64),

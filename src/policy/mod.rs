@@ -141,6 +141,11 @@ pub trait Policy: Send {
     /// Chooses among `targets.eligible()`.
     fn pick(&mut self, request: &Request, targets: &Targets, rng: &mut Rng) -> Pick;
 
+    /// Whether it looks at who sends a request, and what for. Where it does not, the balancer need not work that out.
+    fn reads_request(&self) -> bool {
+        false
+    }
+
     /// A request was sent to `target`; `targets.in_flight` counts it already.
     fn on_sent(&mut self, _target: TargetId, _targets: &Targets) {}
 

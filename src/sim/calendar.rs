@@ -103,7 +103,7 @@ impl<E> Calendar<E> {
     }
 
     /// Schedules at any time from now on.
-    #[inline]
+    #[inline(always)]
     pub fn schedule(&mut self, at: Time, event: E) {
         debug_assert!(at >= self.now, "events never go back in time");
         self.sequence += 1;
@@ -111,7 +111,7 @@ impl<E> Calendar<E> {
     }
 
     /// Schedules in a lane; times within a lane never fall.
-    #[inline]
+    #[inline(always)]
     pub fn schedule_in(&mut self, lane: Lane, at: Time, event: E) {
         if lane == HEAP {
             return self.schedule(at, event);
@@ -128,7 +128,7 @@ impl<E> Calendar<E> {
     }
 
     /// Takes the next event if it is due by `until`, and advances the clock to it.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, until: Time) -> Option<E> {
         let mut first = self.heap.peek().map_or(NEVER, |entry| entry.key);
         let mut from = usize::MAX;
