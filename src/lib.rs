@@ -30,3 +30,5 @@ pub mod summary;
 pub mod experiment;
 
 pub mod report;
+
+pub mod cli;

@@ -18,6 +18,13 @@ use crate::summary::{Summary, Warning, WarningKind, short_path};
 /// Longest name that a sentence or a cell holds; the middle of a longer one is left out.
 const NAME_MAX: usize = 48;
 
+/// What is printed at the end: a title, the findings, the table.
+pub fn page(title: &str, summary: &Summary, look: Look) -> String {
+    let findings: String = verdict(summary).iter().map(|line| format!("{line}\n")).collect();
+    let gap = if findings.is_empty() { "" } else { "\n" };
+    format!("{title}\n\n{findings}{gap}{}", table(summary, look))
+}
+
 /// The warnings of all variants, those of one kind together, each with what to do about it.
 pub fn notes(summary: &Summary) -> Vec<String> {
     let mut notes: Vec<String> = summary.warnings.iter().map(|warning| note(&warning.message, warning)).collect();

@@ -1,7 +1,7 @@
 //! The table for the terminal: a row for each variant, the columns that matter most, as many as fit.
 
-use super::{coordinates, name, number, percent, percent_round};
-use crate::summary::{Figure, Metric, Summary, VariantSummary};
+use super::{coordinates, count, name, number, percent, percent_round};
+use crate::summary::{Failover, Figure, Metric, Summary, VariantSummary};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
 
@@ -23,16 +23,23 @@ struct Column {
     metric: Option<Metric>,
 }
 
-const COLUMNS: [Column; 9] = [
-    Column { title: "mean ms", worth: 7, cell: |told| figure(told.latency_ms.mean, number), metric: Some(Metric::Mean) },
-    Column { title: "p50 ms", worth: 4, cell: |told| figure(told.latency_ms.p50, number), metric: Some(Metric::P50) },
+const COLUMNS: [Column; 11] = [
+    Column { title: "mean ms", worth: 6, cell: |told| figure(told.latency_ms.mean, number), metric: Some(Metric::Mean) },
+    Column { title: "p50 ms", worth: 3, cell: |told| figure(told.latency_ms.p50, number), metric: Some(Metric::P50) },
     Column { title: "p99 ms", worth: 9, cell: |told| figure(told.latency_ms.p99, number), metric: Some(Metric::P99) },
-    Column { title: "±%", worth: 5, cell: half_width, metric: None },
+    Column { title: "±%", worth: 4, cell: half_width, metric: None },
     Column { title: "failed %", worth: 8, cell: |told| told.failed_share().map(percent), metric: Some(Metric::FailedShare) },
-    Column { title: "busy % (max)", worth: 6, cell: busy, metric: None },
-    Column { title: "moved %", worth: 3, cell: |told| figure(told.affinity.requests_moved_share, percent), metric: None },
-    Column { title: "ok/s", worth: 2, cell: |told| figure(told.throughput_rps, number), metric: None },
-    Column { title: "jain", worth: 1, cell: |told| figure(told.fairness.jain_requests, |jain| format!("{jain:.3}")), metric: None },
+    Column { title: "lost", worth: 7, cell: |told| only_fault(told)?.failed_requests.map(|lost| count(lost.value)), metric: None },
+    Column {
+        title: "detected s",
+        worth: 7,
+        cell: |told| only_fault(told)?.detected_after_s.map(|after| number(after.value)),
+        metric: None,
+    },
+    Column { title: "busy % (max)", worth: 5, cell: busy, metric: None },
+    Column { title: "moved %", worth: 2, cell: |told| figure(told.affinity.requests_moved_share, percent), metric: None },
+    Column { title: "ok/s", worth: 1, cell: |told| figure(told.throughput_rps, number), metric: None },
+    Column { title: "jain", worth: 0, cell: |told| figure(told.fairness.jain_requests, |jain| format!("{jain:.3}")), metric: None },
 ];
 
 fn figure(figure: Figure, print: fn(f64) -> String) -> Option<String> {
@@ -44,6 +51,14 @@ fn half_width(told: &VariantSummary) -> Option<String> {
     let p99 = told.latency_ms.p99?;
     let (low, high) = p99.ci95?;
     (p99.value > 0.0).then(|| percent_round((high - low) / 2.0 / p99.value))
+}
+
+/// What several faults did does not fit into a cell.
+fn only_fault(told: &VariantSummary) -> Option<&Failover> {
+    match &told.failover[..] {
+        [fault] => Some(fault),
+        _ => None,
+    }
 }
 
 /// Utilization of all servers, and of the busiest.
@@ -81,7 +96,7 @@ pub fn table(summary: &Summary, look: Look) -> String {
         lines = render(&rows, &columns, SHORT_NAME);
     }
     let text = lines.join("\n") + "\n";
-    let legend = legend(summary, text.contains(BEST), &hidden);
+    let legend = legend(summary, text.contains(BEST), &hidden, look.width);
     if look.color { colored(&text) + &legend } else { text + &legend }
 }
 
@@ -158,19 +173,18 @@ fn colored(text: &str) -> String {
     words.collect()
 }
 
-fn legend(summary: &Summary, is_marked: bool, hidden: &[&str]) -> String {
+fn legend(summary: &Summary, is_marked: bool, hidden: &[&str], width: usize) -> String {
     let mut lines = Vec::new();
     if is_marked {
-        lines.push(format!(
-            "{BEST} lower than with every other variant{}, 95 % confidence for each",
-            if summary.by_point().len() > 1 { " there" } else { "" }
-        ));
+        let there = if summary.by_point().len() > 1 { " there" } else { "" };
+        lines.push(format!("{BEST} lower than every other variant{there}, by paired 95 % intervals"));
     }
     if summary.variants.iter().any(|told| told.oracle) {
         lines.push(format!("{YARDSTICK} a yardstick: it knows what no balancer can know"));
     }
     if !hidden.is_empty() {
-        lines.push(format!("no room for: {}", hidden.join(", ")));
+        let named = format!("no room for: {}", hidden.join(", "));
+        lines.push(if named.chars().count() <= width { named } else { format!("no room for {} more columns", hidden.len()) });
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
 }

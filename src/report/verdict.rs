@@ -10,7 +10,7 @@ const LISTED_MAX: usize = 4;
 /// Findings about faults that are told.
 const FAILOVER_MAX: usize = 8;
 /// Sweep points whose findings are told.
-const POINTS_MAX: usize = 12;
+const POINTS_MAX: usize = 6;
 
 /// One finding a line; at a sweep each point's under a line that names it.
 pub fn verdict(summary: &Summary) -> Vec<String> {
@@ -27,7 +27,7 @@ pub fn verdict(summary: &Summary) -> Vec<String> {
         }
     }
     if points.len() > POINTS_MAX {
-        lines.push(format!("... and {} more points", points.len() - POINTS_MAX));
+        lines.push(format!("... and {} more points, see the table", points.len() - POINTS_MAX));
     }
     lines
 }
@@ -69,21 +69,10 @@ impl Point<'_> {
         self.member(name).is_some_and(|told| told.oracle)
     }
 
-    /// In milliseconds, of a latency.
-    fn value(&self, variant: &str, metric: Metric) -> String {
-        let value = metric.latency().and_then(|latency| self.member(variant)?.latency_ms.get(latency));
-        value.map_or_else(|| "-".to_owned(), |value| number(value.value))
-    }
-
-    /// `round_robin (120 ms)`
-    fn with_value(&self, variant: &str, metric: Metric) -> String {
-        format!("{} ({} ms)", name(variant), self.value(variant, metric))
-    }
-
     fn fastest(&self, metric: Metric) -> Vec<String> {
         let mut rows: Vec<&Comparison> = self.rows(metric).filter(|row| !self.is_oracle(&row.against)).collect();
         let Some(first) = rows.first() else { return Vec::new() };
-        let (best, word) = (first.best.clone(), word(metric));
+        let (best, first_value, word) = (first.best.clone(), first.best_value, word(metric));
         if rows.iter().all(|row| row.difference.ci95.is_none()) {
             return Vec::new();
         }
@@ -92,26 +81,25 @@ impl Point<'_> {
         let (worse, alike): (Vec<&Comparison>, Vec<&Comparison>) = rows.into_iter().partition(|row| row.significant);
         let mut lines = Vec::new();
         if !alike.is_empty() {
-            let equals = std::iter::once(&best).chain(alike.iter().map(|row| &row.against));
-            let equals: Vec<String> = equals.map(|variant| self.with_value(variant, metric)).collect();
-            lines.push(format!("no difference in {word} beyond noise between {}", listed(&shortened(equals, "others"))));
+            let equals =
+                std::iter::once(with_value(&best, first_value)).chain(alike.iter().map(|row| with_value(&row.against, row.against_value)));
+            lines.push(format!("no difference in {word} beyond noise between {}", listed(&shortened(equals.collect(), "others"))));
         }
         match &worse[..] {
             [] => {}
             [row] => {
                 let (amount, interval) = lower(row, "95 % CI ");
-                let values = [&best, &row.against].map(|variant| self.value(variant, metric));
-                let values = format!("{} against {} ms", values[0], values[1]);
+                let values = format!("{} against {} ms", number(row.best_value), number(row.against_value));
                 lines.push(format!("{} has {amount} lower {word} than {}{interval}: {values}", name(&best), name(&row.against)));
             }
             _ => {
                 let others = worse.iter().map(|row| {
                     let (amount, interval) = lower(row, "");
-                    format!("{amount} than {}{interval}", name(&row.against))
+                    format!("{amount} below {}{interval}", name(&row.against))
                 });
                 let others = shortened(others.collect(), "others").join(", ");
                 let lead = if alike.is_empty() { format!("has the lowest {word}") } else { format!("has a lower {word} than the rest") };
-                lines.push(format!("{} {lead}, by {others}", self.with_value(&best, metric)));
+                lines.push(format!("{} {lead}: {others}", with_value(&best, first_value)));
             }
         }
         lines
@@ -128,7 +116,7 @@ impl Point<'_> {
             format!(
                 "{} is {above} above {}, a yardstick that no balancer can reach",
                 name(&row.best),
-                self.with_value(&row.against, metric)
+                with_value(&row.against, row.against_value)
             )
         };
         rows.map(line).collect()
@@ -192,12 +180,20 @@ impl Point<'_> {
         let limit = met.iter().chain(&missed).map(|(_, objective)| limit(objective)).next().unwrap_or_default();
         let met: Vec<String> = met.iter().map(|(told, _)| name(&told.name)).collect();
         let missed: Vec<String> = missed.iter().map(|(told, objective)| format!("{} ({})", name(&told.name), reached(objective))).collect();
-        let met = if met.is_empty() { "by none".to_owned() } else { format!("by {}", listed(&shortened(met, "others"))) };
-        match missed.len() {
-            0 => format!("SLO {limit}: met {met}"),
-            _ => format!("SLO {limit}: met {met}, missed by {}", listed(&shortened(missed, "others"))),
+        let (met_by, missed_by) = (listed(&shortened(met.clone(), "others")), listed(&shortened(missed.clone(), "others")));
+        match (met.len(), missed.len()) {
+            (1, 0) => format!("SLO {limit}: met"),
+            (_, 0) => format!("SLO {limit}: met by all"),
+            (0, 1) => format!("SLO {limit}: missed by {missed_by}"),
+            (0, _) => format!("SLO {limit}: missed by all, {missed_by}"),
+            _ => format!("SLO {limit}: met by {met_by}, missed by {missed_by}"),
         }
     }
+}
+
+/// `round_robin (120 ms)`
+fn with_value(variant: &str, ms: f64) -> String {
+    format!("{} ({} ms)", name(variant), number(ms))
 }
 
 /// A single variant has nothing to be compared with.

@@ -60,6 +60,9 @@ pub struct Comparison {
     /// The variant with the lowest mean over the replications.
     pub best: String,
     pub against: String,
+    /// Averages over the replications that both have; a pooled percentile in the table may be another number.
+    pub best_value: f64,
+    pub against_value: f64,
     /// Best minus other, in the metric's unit.
     pub difference: Estimate,
     /// Best over other, minus one; `null` where the other is zero.
@@ -131,6 +134,7 @@ impl<'a> Side<'a> {
 }
 
 struct Paired {
+    values: [f64; 2],
     difference: Estimate,
     relative: Option<Estimate>,
     significant: bool,
@@ -143,7 +147,8 @@ fn paired(a: &Side, b: &Side) -> Option<Paired> {
     let Difference { value, ci95, significant } = stats::paired_difference(&a, &b);
     let relative = stats::relative_difference(&a, &b);
     let relative = relative.value.is_finite().then_some(Estimate { value: relative.value, ci95: relative.ci95 });
-    value.is_finite().then_some(Paired { difference: Estimate { value, ci95 }, relative, significant })
+    let values = [&a, &b].map(|values| stats::mean_ci(values).value);
+    value.is_finite().then_some(Paired { values, difference: Estimate { value, ci95 }, relative, significant })
 }
 
 fn against_best(metric: Metric, sides: &[Side]) -> Vec<Comparison> {
@@ -151,9 +156,10 @@ fn against_best(metric: Metric, sides: &[Side]) -> Vec<Comparison> {
     let Some((best, best_side)) = candidates.min_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean)) else { return Vec::new() };
     let others = sides.iter().enumerate().filter(|(index, _)| *index != best);
     let compared = others.filter_map(|(_, other)| {
-        let Paired { difference, relative, significant } = paired(best_side, other)?;
+        let Paired { values: [best_value, against_value], difference, relative, significant } = paired(best_side, other)?;
         let (best, against) = (best_side.variant.name.clone(), other.variant.name.clone());
-        Some(Comparison { metric, point: best_side.variant.point.clone(), best, against, difference, relative, significant })
+        let point = best_side.variant.point.clone();
+        Some(Comparison { metric, point, best, against, best_value, against_value, difference, relative, significant })
     });
     compared.collect()
 }
@@ -162,7 +168,7 @@ fn against_first(metric: Metric, sides: &[Side], first: usize) -> Vec<AgainstFir
     let first_side = &sides[first];
     let others = sides.iter().enumerate().filter(|(index, _)| *index != first);
     let compared = others.filter_map(|(_, other)| {
-        let Paired { difference, relative, significant } = paired(other, first_side)?;
+        let Paired { difference, relative, significant, .. } = paired(other, first_side)?;
         let (first, variant) = (first_side.variant.name.clone(), other.variant.name.clone());
         Some(AgainstFirst { metric, point: other.variant.point.clone(), first, variant, difference, relative, significant })
     });
