@@ -66,7 +66,7 @@ pub(super) fn advise(summary: &mut Summary, variants: &[Compiled], results: &[Ac
             continue;
         }
         let load = overload(told, variant).or_else(|| unfinished(told));
-        let width = few_samples(told, variant, results).or_else(|| wide_interval(told, asked));
+        let width = few_samples(told, variant, results).or_else(|| wide_interval(told));
         let found = [load, width, warmup(told, variant, results)];
         told.warnings = found.into_iter().flatten().collect();
     }
@@ -156,12 +156,12 @@ fn few_samples(told: &VariantSummary, variant: &Compiled, results: &Accumulator)
     })
 }
 
-fn wide_interval(told: &VariantSummary, asked: u32) -> Option<Warning> {
+fn wide_interval(told: &VariantSummary) -> Option<Warning> {
     let p99 = told.latency_ms.p99?;
     let half_width = ratio((p99.ci95?.1 - p99.ci95?.0) / 2.0, p99.value)?;
     let message = format!("the interval of p99 is wide (± {:.0} %)", half_width * 100.0);
     // Half-widths shrink with the root of the number.
-    let advice = format!("`--replications {}` would halve it", u64::from(asked) * 4);
+    let advice = format!("`--replications {}` would halve it", u64::from(told.replications_done) * 4);
     (half_width > HALF_WIDTH_MAX).then(|| Warning::new(WarningKind::WideInterval, message).advise(advice))
 }
 
