@@ -194,7 +194,15 @@ impl Client {
         self.next_session += 1;
         let mut rng = Rng::seed_from_u64(mix64(self.actor_salt ^ mix64(session)));
         let left = session_length(plan.requests, &mut rng);
-        Actor { client, user, id: mix64(self.actor_salt.wrapping_add(session)), left, rng, visits: Visits::default(), sum: UserSum::default() }
+        Actor {
+            client,
+            user,
+            id: mix64(self.actor_salt.wrapping_add(session)),
+            left,
+            rng,
+            visits: Visits::default(),
+            sum: UserSum::default(),
+        }
     }
 
     /// User number `user` of a closed loop.
