@@ -118,7 +118,7 @@ impl World {
     #[inline(always)]
     pub(super) fn new_attempt(&mut self, attempt: Attempt) -> u32 {
         let index = self.attempts.insert(attempt);
-        let places = self.attempts.capacity() as usize * self.topology.depth_max;
+        let places = self.attempts.capacity() as usize * self.depth_max;
         if self.hops.len() < places {
             self.hops.resize(places, Hop::new(0));
         }
@@ -135,7 +135,7 @@ impl World {
 
     #[inline(always)]
     fn hop_place(&self, attempt: u32, depth: u8) -> usize {
-        attempt as usize * self.topology.depth_max + usize::from(depth)
+        attempt as usize * self.depth_max + usize::from(depth)
     }
 
     #[inline(always)]
@@ -148,7 +148,7 @@ impl World {
         let depth = self.attempts[attempt].depth;
         let place = self.hop_place(attempt, depth);
         let balancer = match depth {
-            0 => self.topology.entry,
+            0 => self.entry,
             _ => {
                 let outer = self.hops[place - 1];
                 match self.balancers[outer.balancer as usize].to[outer.target as usize] {
@@ -826,7 +826,7 @@ impl World {
         };
         let fresh = self.new_attempt(fresh);
         let place = self.hop_place(fresh, 0);
-        self.hops.copy_within(first..first + self.topology.depth_max, place);
+        self.hops.copy_within(first..first + self.depth_max, place);
         self.requests[request.index].attempt = fresh;
         self.abandon(index, depth + 1);
         let hop = self.hop(fresh);

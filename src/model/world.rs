@@ -34,6 +34,9 @@ pub(super) struct Strike {
 pub(super) struct World {
     pub plan: Plan,
     pub topology: Arc<Topology>,
+    /// As in the topology, near at hand.
+    pub depth_max: usize,
+    pub entry: u32,
     pub calendar: Calendar<Event>,
     pub recorder: Recorder,
     pub clients: Vec<Client>,
@@ -108,6 +111,8 @@ impl World {
             clients,
             recorder,
             calendar,
+            depth_max: topology.depth_max,
+            entry: topology.entry,
             topology,
             plan,
             actors: Slab::default(),

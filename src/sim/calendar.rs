@@ -139,10 +139,10 @@ impl<E: Copy> Calendar<E> {
         let mut first = self.heap.first().map_or(NEVER, |entry| entry.key);
         let mut from = usize::MAX;
         for (lane, &head) in self.heads.iter().enumerate() {
-            if head < first {
-                first = head;
-                from = lane;
-            }
+            // Without a branch: which head is first is what the processor could not guess.
+            let is_first = head < first;
+            first = if is_first { head } else { first };
+            from = if is_first { lane } else { from };
         }
         let at = Time((first >> 64) as u64);
         if at > until || first == NEVER {
