@@ -102,7 +102,9 @@ impl World {
     fn check_joins_queue(&mut self, check: Ref, to: TargetRef) {
         let TargetRef::Server(server) = to else { return self.check_ends(check, true) };
         let attempt = self.new_attempt(Attempt { server, check: check.index, phase: Phase::ToServer, ..Attempt::new(NONE, Span::ZERO) });
-        self.begin_hop(attempt, NONE);
+        // Only for the time since which it waits. The place in memory may go on to a request that is given up on its way to a
+        // balancer, and then the old balancer is looked at: it must be one.
+        self.begin_hop(attempt, self.topology.entry);
         self.check_attempts.resize(self.attempts.capacity() as usize, None);
         self.check_attempts[attempt as usize] = Some(check);
         self.at_server(attempt);
