@@ -14,6 +14,9 @@ use crate::rng;
 use crate::scenario::Failure;
 use crate::units::{Span, Time};
 
+/// What passes between two requests of a user who neither waits nor thinks.
+const ACTOR_PAUSE: Span = Span::from_millis(1);
+
 impl World {
     /// Calls a handler with an attempt unless the event is stale.
     #[inline]
@@ -680,18 +683,19 @@ impl World {
 
     #[inline(always)]
     fn close_request(&mut self, index: u32) {
-        let actor = self.requests[index].actor;
+        let Request { actor, sent, .. } = self.requests[index];
         self.requests[index].client = NONE;
         self.requests[index].tried = None;
         self.requests.remove(index);
         if actor != NONE {
-            self.actor_goes_on(actor);
+            self.actor_goes_on(actor, sent);
         }
     }
 
-    /// A session thinks before its next request, or is over.
+    /// A session thinks before its next request, or is over. Whoever was turned away in no time and does not think would send
+    /// for ever at the same instant; it waits for a moment.
     #[inline(never)]
-    fn actor_goes_on(&mut self, index: u32) {
+    fn actor_goes_on(&mut self, index: u32, sent: Time) {
         let topology = self.topology.clone();
         let actor = &mut self.actors[index];
         let plan = &topology.clients[actor.client as usize];
@@ -707,6 +711,7 @@ impl World {
             (None, _) => unreachable!("only sessions and closed loops have actors"),
         };
         let at = self.calendar.now() + think.sample(&mut actor.rng);
+        let at = if at == sent { at + ACTOR_PAUSE } else { at };
         self.calendar.schedule(at, Event::ActorSends { actor: index });
     }
 
