@@ -312,7 +312,8 @@ impl World {
             self.meets_fault(attempt);
             return true;
         }
-        self.draws_error(attempt)
+        // A health check has drawn before it joined the queue.
+        self.attempts[attempt].check == NONE && self.draws_error(attempt)
     }
 
     /// The server cannot be talked to.
