@@ -1,7 +1,7 @@
 //! What happens beside the requests: health checks, faults, and whom to blame for a failure.
 
 use super::attempt::{Attempt, Phase};
-use super::checker::{Checker, Condition, Encounter};
+use super::checker::{Checker, Condition, Encounter, STATUS_OK};
 use super::client::NONE;
 use super::event::{Event, Ref};
 use super::plan::{FaultKind, FaultSchedule, TargetRef};
@@ -125,6 +125,7 @@ impl World {
         let Some(check) = check.filter(|check| self.checks.is_current(*check)) else { return };
         let checker = &mut self.checkers[self.checks[check.index].checker as usize];
         let at = self.calendar.now() + checker.draw_latency();
+        let passed = passed && checker.expects(STATUS_OK);
         self.calendar.schedule(at, Event::CheckEnds { check, passed });
     }
 
