@@ -46,8 +46,11 @@ impl World {
         let travel = checker.draw_latency();
         let check = self.checks.insert(Check { checker: index });
         let check = self.checks.at(check);
+        let deadline = checker.deadline();
         if travel == Span::ZERO {
             self.check_at_target(check);
+        } else if now + travel > deadline {
+            self.calendar.schedule(deadline, Event::CheckEnds { check, passed: false });
         } else {
             self.calendar.schedule(now + travel, Event::CheckAtTarget { check });
         }
