@@ -1,6 +1,6 @@
 //! The life of a request, in its order: arrive, route, serve, answer, give up, try again.
 
-use super::attempt::{Attempt, Hop, Phase, Request};
+use super::attempt::{Attempt, Hop, NOT_WAITED, Phase, Request};
 use super::client::{Draw, NONE};
 use super::event::{Event, Ref};
 use super::plan::{ArrivalPlan, TargetRef};
@@ -548,6 +548,7 @@ impl World {
             self.remember_tried(attempt);
         }
         self.hops[place].retries += 1;
+        self.hops[place].waits_since = NOT_WAITED;
         self.count_retry(self.attempts[attempt].request);
         let again = &mut self.attempts[attempt];
         again.phase = Phase::AtBalancer;
