@@ -152,6 +152,7 @@ impl World {
                 TargetRef::Balancer(_) => true,
             };
             self.recorder.failover.rotation_changed(index, view, is_server_well, now);
+            self.dispatch_waiting(balancer as u32);
         }
     }
 

@@ -248,7 +248,7 @@ impl World {
 
     /// Sends on what waits in a balancer as far as there is room. Not recursive: a target that refuses at once ends here too.
     #[inline(never)]
-    fn dispatch_waiting(&mut self, balancer: u32) {
+    pub(super) fn dispatch_waiting(&mut self, balancer: u32) {
         let index = balancer as usize;
         if self.balancers[index].waiting.is_empty() || std::mem::replace(&mut self.balancers[index].is_dispatching, true) {
             return;
