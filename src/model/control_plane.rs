@@ -113,8 +113,11 @@ impl World {
         self.at_server(attempt);
     }
 
-    /// A check that had joined the queue has been answered.
+    /// A check that had joined the queue has been answered; the answer may not get out.
     pub(super) fn check_served(&mut self, attempt: u32) {
+        if self.servers[self.attempts[attempt].server as usize].rare.blackholes > 0 {
+            return self.lose(attempt, NONE);
+        }
         self.end_queued_check(attempt, true);
     }
 

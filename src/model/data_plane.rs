@@ -336,10 +336,10 @@ impl World {
         self.lose(attempt, strike);
     }
 
-    /// Nothing will come back. An abandoned attempt has nobody left to wonder.
+    /// Nothing will come back. An abandoned attempt has nobody left to wonder, a check has its deadline.
     #[inline(never)]
     pub(super) fn lose(&mut self, attempt: u32, strike: u32) {
-        if self.attempts[attempt].is_abandoned {
+        if self.attempts[attempt].is_abandoned || self.attempts[attempt].check != NONE {
             return self.free_attempt(attempt);
         }
         self.attempts[attempt].phase = Phase::Lost;
