@@ -1,6 +1,6 @@
 //! The life of a request, in its order: arrive, route, serve, answer, give up, try again.
 
-use super::attempt::{Attempt, Hop, Phase, Request};
+use super::attempt::{Attempt, Hop, NOT_WAITED, Phase, Request};
 use super::client::{Draw, NONE};
 use super::event::{Event, Ref};
 use super::plan::{ArrivalPlan, TargetRef};
@@ -14,8 +14,8 @@ use crate::rng;
 use crate::scenario::Failure;
 use crate::units::{Span, Time};
 
-/// Pause of a user whose request took no time at all and who does not think: a loop around a refused connection.
-const INSTANT_RETRY_PAUSE: Span = Span::from_millis(1);
+/// What passes between two requests of a user who neither waits nor thinks.
+const ACTOR_PAUSE: Span = Span::from_millis(1);
 
 impl World {
     /// Calls a handler with an attempt unless the event is stale.
@@ -249,7 +249,7 @@ impl World {
 
     /// Sends on what waits in a balancer as far as there is room. Not recursive: a target that refuses at once ends here too.
     #[inline(never)]
-    fn dispatch_waiting(&mut self, balancer: u32) {
+    pub(super) fn dispatch_waiting(&mut self, balancer: u32) {
         let index = balancer as usize;
         if self.balancers[index].waiting.is_empty() || std::mem::replace(&mut self.balancers[index].is_dispatching, true) {
             return;
@@ -313,7 +313,8 @@ impl World {
             self.meets_fault(attempt);
             return true;
         }
-        self.draws_error(attempt)
+        // A health check has drawn before it joined the queue.
+        self.attempts[attempt].check == NONE && self.draws_error(attempt)
     }
 
     /// The server cannot be talked to.
@@ -336,10 +337,10 @@ impl World {
         self.lose(attempt, strike);
     }
 
-    /// Nothing will come back. An abandoned attempt has nobody left to wonder.
+    /// Nothing will come back. An abandoned attempt has nobody left to wonder, a check has its deadline.
     #[inline(never)]
     pub(super) fn lose(&mut self, attempt: u32, strike: u32) {
-        if self.attempts[attempt].is_abandoned {
+        if self.attempts[attempt].is_abandoned || self.attempts[attempt].check != NONE {
             return self.free_attempt(attempt);
         }
         self.attempts[attempt].phase = Phase::Lost;
@@ -559,6 +560,7 @@ impl World {
             self.remember_tried(attempt);
         }
         self.hops[place].retries += 1;
+        self.hops[place].waits_since = NOT_WAITED;
         self.count_retry(self.attempts[attempt].request);
         let again = &mut self.attempts[attempt];
         again.phase = Phase::AtBalancer;
@@ -705,7 +707,8 @@ impl World {
         }
     }
 
-    /// A session thinks before its next request, or is over. `sent`: when the request was sent that is over now.
+    /// A session thinks before its next request, or is over. Whoever was turned away in no time and does not think would send
+    /// for ever at the same instant; it waits for a moment.
     #[inline(never)]
     fn actor_goes_on(&mut self, index: u32, sent: Time) {
         let topology = self.topology.clone();
@@ -722,12 +725,8 @@ impl World {
             (None, ArrivalPlan::Closed { think, .. }) => think,
             (None, _) => unreachable!("only sessions and closed loops have actors"),
         };
-        let now = self.calendar.now();
-        let mut at = now + think.sample(&mut actor.rng);
-        if at == sent {
-            // Refused at once and without a thought: without a pause time would stand still.
-            at += INSTANT_RETRY_PAUSE;
-        }
+        let at = self.calendar.now() + think.sample(&mut actor.rng);
+        let at = if at == sent { at + ACTOR_PAUSE } else { at };
         self.calendar.schedule(at, Event::ActorSends { actor: index });
     }
 
