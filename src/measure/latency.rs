@@ -14,6 +14,7 @@ pub type CoarseLatencies = LogLinear<5, 10>;
 /// Latencies in 2^BITS buckets to the octave, in units of 2^UNIT_BITS ns. Latencies shorter than 2^BITS units fall into
 /// buckets of one unit.
 #[derive(Clone)]
+#[repr(align(64))]
 pub struct LogLinear<const BITS: u32, const UNIT_BITS: u32> {
     /// Grows by octaves to the highest bucket used.
     buckets: Vec<u64>,

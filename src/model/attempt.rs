@@ -103,6 +103,7 @@ impl Attempt {
 
 /// An attempt's stay at one balancer.
 #[derive(Clone, Copy)]
+#[repr(align(32))]
 pub struct Hop {
     pub balancer: u32,
     /// The target it was sent to last.

@@ -71,6 +71,7 @@ pub struct Sharing {
 }
 
 /// What requests touch, in one cache line; what only faults and processor sharing touch is in `rare`.
+#[repr(align(64))]
 pub struct Server {
     slots: u32,
     queue: u32,

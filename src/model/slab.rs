@@ -8,7 +8,8 @@ pub struct Slab<T> {
     free: Vec<u32>,
 }
 
-/// The generation stands beside the item: both are wanted together.
+/// The generation stands beside the item: both are wanted together. Aligned, so that what fits into a cache line touches one.
+#[repr(align(64))]
 struct Slot<T> {
     item: T,
     generation: u32,
