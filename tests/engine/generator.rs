@@ -42,7 +42,7 @@ pub struct Kind {
 
 /// Longest run, and end of a draining one.
 pub const DURATION_S: u64 = 20;
-pub const DRAINED_S: u64 = 120;
+pub const DRAINED_S: u64 = 300;
 
 pub fn scenario(seed: u64, kind: Kind) -> String {
     let dice = &mut Dice::new(seed);
@@ -78,7 +78,7 @@ fn time(dice: &mut Dice, mean_ms: u64) -> String {
 }
 
 fn arrivals(dice: &mut Dice, kind: Kind) -> String {
-    let rate = dice.number(5, 120);
+    let rate = if kind.drains && !kind.is_calm { dice.number(5, 30) } else { dice.number(5, 120) };
     if kind.drains {
         return format!("{{ piecewise: {{ points: [{{ at: 0s, rate: {rate}/s }}, {{ at: 10s, rate: {rate}/s }}, {{ at: 10001ms, rate: 0/s }}] }} }}");
     }

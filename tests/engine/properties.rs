@@ -11,13 +11,18 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Runs `check` on scenarios of a kind. Panics carry the scenario's text.
 fn for_each(kind: Kind, count: u64, check: impl Fn(&str, &RunRecord) + Sync) {
-    let count = count * std::env::var("HUNT").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let count = count * times();
     (0..count).into_par_iter().for_each(|seed| {
         let text = scenario(seed, kind);
         let record = run(&text);
         let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&text, &record)));
         assert!(checked.is_ok(), "in this scenario:\n{text}");
     });
+}
+
+/// LBSIM_HUNT=20 runs twenty times as many scenarios.
+fn times() -> u64 {
+    std::env::var("LBSIM_HUNT").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
 }
 
 /// The scenario's run; a panic of the engine names it.
@@ -39,11 +44,11 @@ fn requests_and_attempts_are_conserved() {
         let open = attempts.sent.checked_sub(attempts.ok + attempts.failed()).expect("no attempt ends twice");
         assert!(open <= record.unfinished, "{open} attempts open, {} requests", record.unfinished);
         assert!(attempts.sent <= requests.sent + record.retried && requests.ok <= attempts.ok);
-        assert_eq!(attempts.sent, record.servers.iter().map(|server| server.attempts).sum());
-        assert_eq!(attempts.ok, record.servers.iter().map(|server| server.response.count()).sum());
-        assert_eq!(attempts.ok, record.classes.iter().map(|class| class.response.count()).sum());
-        assert_eq!(attempts.ok, record.classes.iter().map(|class| class.waiting.count()).sum());
-        assert_eq!(requests.ok, record.classes.iter().map(|class| class.latency.count()).sum());
+        assert_eq!(attempts.sent, record.servers.iter().map(|server| server.attempts).sum::<u64>());
+        assert_eq!(attempts.ok, record.servers.iter().map(|server| server.response.count()).sum::<u64>());
+        assert_eq!(attempts.ok, record.classes.iter().map(|class| class.response.count()).sum::<u64>());
+        assert_eq!(attempts.ok, record.classes.iter().map(|class| class.waiting.count()).sum::<u64>());
+        assert_eq!(requests.ok, record.classes.iter().map(|class| class.latency.count()).sum::<u64>());
         let blamed: u64 = record.failover.faults.iter().map(|fault| fault.failed_requests).sum();
         assert!(blamed <= requests.failed());
         if text.contains("warmup: 0s") {
@@ -109,6 +114,7 @@ fn a_run_whose_arrivals_end_ends_empty() {
         assert_eq!(record.unfinished, 0);
         assert_eq!(record.attempts.sent, record.attempts.ok + record.attempts.failed());
         let last = &record.timeline.server_bins[record.timeline.server_bins.len() - record.timeline.servers..];
+        // Nothing open, so nothing in flight in any balancer: the engine asserts that both agree.
         assert!(last.iter().all(|bin| bin.in_system == 0.0), "{last:?}");
     });
 }
@@ -118,7 +124,7 @@ fn little_and_the_utilization_law_hold_to_the_nanosecond() {
     let drained = AtomicU32::new(0);
     for_each(CALM, 300, |_, record| {
         if record.unfinished > 0 {
-            return; // Too much work for 120 s.
+            return; // Too much work for the time there is.
         }
         drained.fetch_add(1, Relaxed);
         let window_ms = record.window_s * 1e3;
@@ -132,7 +138,7 @@ fn little_and_the_utilization_law_hold_to_the_nanosecond() {
         let served: f64 = record.classes.iter().map(|class| sum_ms(&class.response) - sum_ms(&class.waiting)).sum();
         assert!((busy - served).abs() <= 1e-9 * served + 3e-6 * record.attempts.ok as f64, "{busy} {served}");
     });
-    assert!(drained.into_inner() > 280);
+    assert!(u64::from(drained.into_inner()) > 280 * times());
 }
 
 #[test]
