@@ -119,7 +119,7 @@ fn lines_behind_two_choices_are_as_long_as_the_published_ones() {
     let Some(theory) = theory() else { return };
     // 2 ms hold 0.36 arrivals and departures of a server. Bins of servers are kept up to 400,000.
     let text = scenario("duration: 79s", &poisson(900.0, EXP_10MS), "count: 10", "{ power_of_d: { d: 2, replacement: true } }");
-    let records = replications_in_bins(&text, 60, Some(Span::from_millis(2)));
+    let records = replications_in_bins(&text, 100, Some(Span::from_millis(2)));
     theory.check("pod-gast-n10-d2-rho90-x3", share_with(&records, 2000, 3.0));
     theory.check("pod-gast-n10-d2-rho90-x5", share_with(&records, 2000, 5.0));
     for d in [2, 3] {
