@@ -77,7 +77,9 @@ fn settings() -> Vec<Setting> {
 #[test]
 fn detection_takes_what_interval_timeout_and_threshold_say() {
     for setting in settings() {
-        for (check, fault) in [("tcp: {}", "crash"), ("http: /", "crash"), ("tcp: {}", "blackhole"), ("http: /", "blackhole"), ("http: /", "hang")] {
+        for (check, fault) in
+            [("tcp: {}", "crash"), ("http: /", "crash"), ("tcp: {}", "blackhole"), ("http: /", "blackhole"), ("http: /", "hang")]
+        {
             let round_trip_s = 2.0 * setting.latency_s;
             let failing_s = if fault == "crash" { round_trip_s } else { setting.timeout_s };
             let records = replications(&scenario(&setting, check, fault), PHASES);
@@ -100,7 +102,10 @@ fn detection_takes_what_interval_timeout_and_threshold_say() {
                 assert_uniform(&what, &restored, (low, high), slack_s);
             } else {
                 // The fault has changed the period, and so many checks later the phases are no longer spread over all of it.
-                assert!(restored.len() == PHASES as usize && restored.iter().all(|after| (low - 1e-6..=high + 1e-6).contains(after)), "{what}");
+                assert!(
+                    restored.len() == PHASES as usize && restored.iter().all(|after| (low - 1e-6..=high + 1e-6).contains(after)),
+                    "{what}"
+                );
             }
         }
     }

@@ -21,7 +21,7 @@ impl Dice {
     }
 
     pub fn one_in(&mut self, n: u64) -> bool {
-        self.next() % n == 0
+        self.next().is_multiple_of(n)
     }
 
     pub fn choose<'a>(&mut self, from: &[&'a str]) -> &'a str {
@@ -32,7 +32,7 @@ impl Dice {
 /// What a generated scenario may hold.
 #[derive(Clone, Copy, Default)]
 pub struct Kind {
-    /// Arrivals end after 10 s, and everybody gives up at last: the run ends empty.
+    /// Arrivals end after 10 s, faults before 15 s, and everybody gives up at last: the run ends empty.
     pub drains: bool,
     /// Nothing is lost, given up or checked in a queue: every attempt sent is served or refused.
     pub is_calm: bool,
@@ -40,7 +40,7 @@ pub struct Kind {
     pub is_nameless: bool,
 }
 
-/// Longest run, and end of a draining one.
+/// End of a run, and of one that drains.
 pub const DURATION_S: u64 = 20;
 pub const DRAINED_S: u64 = 300;
 
@@ -52,8 +52,7 @@ pub fn scenario(seed: u64, kind: Kind) -> String {
     let clients: Vec<String> = (0..dice.number(1, 2)).map(|i| client(dice, i, kind)).collect();
     let servers: Vec<String> = (0..groups).map(|i| group(dice, i, kind)).collect();
     let balancers = balancers(dice, groups, kind);
-    let faults: Vec<String> =
-        if kind.is_calm { Vec::new() } else { (0..dice.number(0, 4)).map(|_| fault(dice, groups, kind)).collect() };
+    let faults: Vec<String> = if kind.is_calm { Vec::new() } else { (0..dice.number(0, 4)).map(|_| fault(dice, groups, kind)).collect() };
     format!(
         "seed: {seed}\nduration: {duration_s}s\nwarmup: {warmup}\nclients:\n  - {}\nservers:\n  - {}\nbalancers:\n  - {}\nfaults: [{}]\n",
         clients.join("\n  - "),
@@ -80,7 +79,9 @@ fn time(dice: &mut Dice, mean_ms: u64) -> String {
 fn arrivals(dice: &mut Dice, kind: Kind) -> String {
     let rate = if kind.drains && !kind.is_calm { dice.number(5, 30) } else { dice.number(5, 120) };
     if kind.drains {
-        return format!("{{ piecewise: {{ points: [{{ at: 0s, rate: {rate}/s }}, {{ at: 10s, rate: {rate}/s }}, {{ at: 10001ms, rate: 0/s }}] }} }}");
+        return format!(
+            "{{ piecewise: {{ points: [{{ at: 0s, rate: {rate}/s }}, {{ at: 10s, rate: {rate}/s }}, {{ at: 10001ms, rate: 0/s }}] }} }}"
+        );
     }
     match dice.number(0, 8) {
         0 | 1 => format!("{{ poisson: {{ rate: {rate}/s }} }}"),
@@ -104,7 +105,11 @@ fn latency(dice: &mut Dice, kind: Kind) -> String {
 }
 
 fn retry(dice: &mut Dice, kind: Kind) -> String {
-    let when = if kind.is_calm { "[refused, no_server]" } else { dice.choose(&["[connect_failure, reset, timeout, refused, 5xx, no_server]", "[timeout]", "[5xx, refused]"]) };
+    let when = if kind.is_calm {
+        "[refused, no_server]"
+    } else {
+        dice.choose(&["[connect_failure, reset, timeout, refused, 5xx, no_server]", "[timeout]", "[5xx, refused]"])
+    };
     let backoff = dice.choose(&["0ms", "20ms", "{ base: 10ms, max: 100ms, jitter: full }", "{ base: 5ms, jitter: equal }"]);
     let budget = dice.choose(&["", ", budget: 10%", ", budget: 50%"]);
     let to = dice.choose(&["any", "other"]);
@@ -184,7 +189,8 @@ fn algorithm(dice: &mut Dice, kind: Kind) -> &'static str {
 }
 
 fn health_check(dice: &mut Dice, kind: Kind) -> String {
-    let check = if kind.is_calm { "tcp: {}" } else { dice.choose(&["tcp: {}", "http: /", "http: /, checks_queue: true", "http: /, status: 204"]) };
+    let check =
+        if kind.is_calm { "tcp: {}" } else { dice.choose(&["tcp: {}", "http: /", "http: /, checks_queue: true", "http: /, status: 204"]) };
     let rule = dice.choose(&["fail", "all", "{ panic: 50% }"]);
     let (from, initially) = (dice.choose(&["start", "end"]), dice.choose(&["healthy", "healthy", "unhealthy"]));
     let phase = if kind.is_nameless { "zero" } else { dice.choose(&["zero", "random"]) };
@@ -226,7 +232,9 @@ fn balancers(dice: &mut Dice, groups: u64, kind: Kind) -> Vec<String> {
             balancer(dice, "left", &all[0], kind),
             balancer(dice, "right", &all[1..].join(", "), kind),
         ],
-        1 if groups > 1 => vec![balancer(dice, "edge", &format!("inner, {}", all[0]), kind), balancer(dice, "inner", &all[1..].join(", "), kind)],
+        1 if groups > 1 => {
+            vec![balancer(dice, "edge", &format!("inner, {}", all[0]), kind), balancer(dice, "inner", &all[1..].join(", "), kind)]
+        }
         2 => vec![balancer(dice, "edge", "inner", kind), balancer(dice, "inner", &all.join(", "), kind)],
         _ => vec![balancer(dice, "edge", &all.join(", "), kind)],
     }

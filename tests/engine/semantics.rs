@@ -105,14 +105,21 @@ fn a_blackhole_keeps_answers_from_arriving_and_lets_the_server_work() {
 #[test]
 fn a_slow_server_takes_longer_for_what_starts_then_and_for_nothing_else() {
     let client = each_second("800ms", "");
-    let record = once(&scenario("duration: 9900ms", &client, "{ name: s, slots: 9 }", LB, "{ slow: { server: s, factor: 2, at: 2500ms, for: 2s } }"));
+    let record = once(&scenario(
+        "duration: 9900ms",
+        &client,
+        "{ name: s, slots: 9 }",
+        LB,
+        "{ slow: { server: s, factor: 2, at: 2500ms, for: 2s } }",
+    ));
     // Of 1 to 9 s, those of 3 and 4 s start while it is slow: 1.6 s. The others: 0.8 s, also the one that is at work at 2.5 s.
     assert_eq!(record.requests.ok, 9);
     let latencies = record.classes[0].latency.distribution();
     assert_eq!(latencies.iter().map(|(ms, _)| ms.round()).collect::<Vec<_>>(), [800.0, 1600.0]);
     assert!((latencies[0].1 - 7.0 / 9.0).abs() < 1e-12);
     // In a line it is the start of the work that counts: sent at 1, 2, 3 s, at work from 1, 2.5, 4 s.
-    let record = once(&scenario("duration: 4s", &each_second("1500ms", ""), "{ name: s }", LB, "{ slow: { server: s, factor: 2, at: 2400ms } }"));
+    let record =
+        once(&scenario("duration: 4s", &each_second("1500ms", ""), "{ name: s }", LB, "{ slow: { server: s, factor: 2, at: 2400ms } }"));
     assert_eq!((record.requests.ok, record.unfinished), (1, 3), "the one of 2 s is done at 5.5 s only");
 }
 
@@ -202,7 +209,9 @@ fn a_budget_limits_retries_to_its_share() {
 fn retries_to_others_visit_each_server_once() {
     let servers = "{ name: s, count: 3, slots: 99 }";
     let client = |to: &str| {
-        format!("arrivals: {{ poisson: {{ rate: 50/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}], retry: {{ max: 2, when: [5xx], to: {to} }}")
+        format!(
+            "arrivals: {{ poisson: {{ rate: 50/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}], retry: {{ max: 2, when: [5xx], to: {to} }}"
+        )
     };
     let fail = "{ errors: { server: s, share: 100% } }";
     for algorithm in ["random", "round_robin", "least_connections", "power_of_d", "ip_hash", "consistent_hash", "first"] {
@@ -237,7 +246,9 @@ fn panic_uses_the_dead_where_too_few_are_well() {
         let balancer = format!(
             "{{ name: lb, targets: [s], health_check: {{ tcp: {{}}, interval: 900ms, timeout: 500ms, unhealthy_after: 1, phase: zero, when_none: {rule} }} }}"
         );
-        once(&scenario("duration: 40500ms", &each_second("10ms", ""), "{ name: s, count: 4 }", &balancer, &faults.join(", "))).requests.failed()
+        once(&scenario("duration: 40500ms", &each_second("10ms", ""), "{ name: s, count: 4 }", &balancer, &faults.join(", ")))
+            .requests
+            .failed()
     };
     // 40 requests in turns. Two of four well is not fewer than 50 %.
     assert_eq!([run("fail", 3), run("all", 3), run("{ panic: 50% }", 2)], [0, 0, 0]);
@@ -268,7 +279,8 @@ fn the_inner_balancer_gives_up_first_and_tries_another_server() {
 #[test]
 fn nothing_sent_before_the_end_of_the_warm_up_counts() {
     let head = "duration: 10500ms\nwarmup: 5s";
-    let record = once(&scenario(head, &each_second("2s", ""), "{ name: s, slots: 9 }", LB, "{ crash: { server: s, at: 3500ms, for: 1s } }"));
+    let record =
+        once(&scenario(head, &each_second("2s", ""), "{ name: s, slots: 9 }", LB, "{ crash: { server: s, at: 3500ms, for: 1s } }"));
     // Counted: 5 to 10 s; of these 9 and 10 s are open. Before: two were reset, one was refused.
     assert_eq!(outcome(&record), (6, 4, 0, 2));
     assert_eq!((attempts(&record), record.failover.faults[0].failed_requests), (vec![6], 0));
@@ -416,7 +428,9 @@ fn a_check_in_the_queue_meets_an_error_fault_once() {
 #[test]
 fn a_queued_check_passes_by_its_status_like_any_other() {
     for checks_queue in [false, true] {
-        let balancer = format!("{{ name: lb, targets: [s], health_check: {{ http: /, status: 204, interval: 1s, timeout: 500ms, checks_queue: {checks_queue} }} }}");
+        let balancer = format!(
+            "{{ name: lb, targets: [s], health_check: {{ http: /, status: 204, interval: 1s, timeout: 500ms, checks_queue: {checks_queue} }} }}"
+        );
         let record = once(&scenario("duration: 20s", &each_second("1ms", ""), "{ name: s }", &balancer, ""));
         assert_eq!(record.checks_failed, record.checks_sent, "checks_queue {checks_queue}");
     }
@@ -425,7 +439,8 @@ fn a_queued_check_passes_by_its_status_like_any_other() {
 #[test]
 fn a_request_given_up_on_its_way_is_simply_gone() {
     // The client's timeout is shorter than its way to the balancer, and checks use the same places in memory.
-    let client = "arrivals: { poisson: { rate: 50/s } }, latency: { constant: 1s }, timeout: 500ms, requests: [{ work: { constant: 1ms } }]";
+    let client =
+        "arrivals: { poisson: { rate: 50/s } }, latency: { constant: 1s }, timeout: 500ms, requests: [{ work: { constant: 1ms } }]";
     let balancer = "{ name: lb, targets: [s], health_check: { http: /, interval: 10ms, timeout: 5ms, checks_queue: true } }";
     let record = once(&scenario("duration: 20s", client, "{ name: s, count: 3, slots: 2, queue: 4 }", balancer, ""));
     assert_eq!(record.requests.ok, 0);
@@ -477,7 +492,10 @@ fn a_variant_is_the_same_alone_and_among_others() {
     let text = |compare: &str| {
         let client = "arrivals: { poisson: { rate: 100/s } }, population: 50, requests: [{ work: { exponential: { mean: 20ms } } }]";
         let balancer = "{ name: lb, targets: [s], health_check: { http: /, interval: 1s, timeout: 500ms } }";
-        format!("{}compare: [{compare}]\n", scenario("duration: 20s", client, "{ name: s, count: 3 }", balancer, "{ crash: { server: s-2, at: 5s, for: 5s } }"))
+        format!(
+            "{}compare: [{compare}]\n",
+            scenario("duration: 20s", client, "{ name: s, count: 3 }", balancer, "{ crash: { server: s-2, at: 5s, for: 5s } }")
+        )
     };
     let names = ["round_robin", "random", "least_connections", "{ power_of_d: { d: 2 } }", "ip_hash", "central_queue"];
     let together = variants(&text(&names.join(", ")));

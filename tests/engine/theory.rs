@@ -191,7 +191,8 @@ fn shares_of_random_choices_vary_as_a_multinomial() {
         let records = replications(&scenario("duration: 1s", &client, &format!("count: {servers}"), "random"), runs);
         let counts = |record: &RunRecord| -> Vec<f64> { record.servers.iter().map(|server| server.attempts as f64).collect() };
         assert!(records.iter().all(|record| record.requests.sent == requests));
-        theory.check(&format!("jain-inverse-random-n{servers}-r{requests}"), mean(records.iter().map(|record| 1.0 / jain(&counts(record)))));
+        theory
+            .check(&format!("jain-inverse-random-n{servers}-r{requests}"), mean(records.iter().map(|record| 1.0 / jain(&counts(record)))));
         let squares = records.iter().map(|record| coefficient_of_variation(&counts(record)).powi(2));
         theory.check(&format!("cv2-random-n{servers}-r{requests}"), mean(squares));
     }
@@ -263,18 +264,22 @@ fn a_queue_that_starts_empty_fills_as_its_chain_does() {
     let text = scenario("duration: 1010ms", &poisson(90.0, EXP_10MS), "count: 1", "round_robin");
     let records = replications_in_bins(&text, 20_000, Some(Span::from_millis(10)));
     // The bins before and after 1 s.
-    let at_1s = |record: &RunRecord| f64::from(record.timeline.server_bins[99].in_system + record.timeline.server_bins[100].in_system) / 2.0;
+    let at_1s =
+        |record: &RunRecord| f64::from(record.timeline.server_bins[99].in_system + record.timeline.server_bins[100].in_system) / 2.0;
     theory.check("transient-mm1-rho90-t100", mean(records.iter().map(at_1s)));
 }
 
 #[test]
 fn requests_in_flight_follow_a_rate_that_swings() {
     let Some(theory) = theory() else { return };
-    let client = "arrivals: { diurnal: { mean: 100/s, amplitude: 80/s, period: 60s } }, requests: [{ work: { exponential: { mean: 5s } } }]";
-    let records = replications_in_bins(&scenario("duration: 1320s", client, "slots: unbounded", "round_robin"), 10, Some(Span::from_secs(1)));
+    let client =
+        "arrivals: { diurnal: { mean: 100/s, amplitude: 80/s, period: 60s } }, requests: [{ work: { exponential: { mean: 5s } } }]";
+    let records =
+        replications_in_bins(&scenario("duration: 1320s", client, "slots: unbounded", "round_robin"), 10, Some(Span::from_secs(1)));
     // 20 periods after the first two, by second of the period.
     let in_second = |second: usize| {
-        let periods = records.iter().flat_map(|record| (2..22).map(move |period| record.timeline.server_bins[60 * period + second].in_system));
+        let periods =
+            records.iter().flat_map(|record| (2..22).map(move |period| record.timeline.server_bins[60 * period + second].in_system));
         mean(periods.map(f64::from))
     };
     theory.check("sine-peak-inflight", (0..60).map(in_second).fold(0.0, f64::max));
@@ -295,7 +300,12 @@ fn long_scenarios() -> Vec<String> {
     vec![
         scenario("duration: 2000s\nwarmup: 20s", &poisson(90.0, EXP_10MS), "count: 1", "round_robin"),
         scenario("duration: 1000s\nwarmup: 20s", &poisson(280.0, lognormal), "count: 4, discipline: ps", "least_connections"),
-        scenario("duration: 1000s\nwarmup: 20s", &poisson(600.0, EXP_10MS), "count: 2, slots: 4, queue: 3, speed: 0.5", "{ power_of_d: { d: 2 } }"),
+        scenario(
+            "duration: 1000s\nwarmup: 20s",
+            &poisson(600.0, EXP_10MS),
+            "count: 2, slots: 4, queue: 3, speed: 0.5",
+            "{ power_of_d: { d: 2 } }",
+        ),
         scenario(
             "duration: 1000s\nwarmup: 20s",
             "arrivals: { mmpp: { states: [{ rate: 40/s, mean_stay: 1s }, { rate: 160/s, mean_stay: 200ms }] } }, requests: [{ work: { constant: 10ms } }]",
@@ -335,8 +345,11 @@ fn number_throughput_and_time_obey_littles_law_and_the_utilization_law() {
 #[test]
 fn a_closed_loop_obeys_the_response_time_law() {
     let Some(theory) = theory() else { return };
-    for (users, think_s, servers) in [(20.0, 0.1, "count: 1"), (60.0, 0.1, "count: 4"), (50.0, 0.02, "count: 2, slots: 2, discipline: ps")] {
-        let client = format!("arrivals: {{ closed: {{ users: {users}, think: {{ exponential: {{ mean: {think_s}s }} }} }} }}, requests: [{{ work: {EXP_10MS} }}]");
+    for (users, think_s, servers) in [(20.0, 0.1, "count: 1"), (60.0, 0.1, "count: 4"), (50.0, 0.02, "count: 2, slots: 2, discipline: ps")]
+    {
+        let client = format!(
+            "arrivals: {{ closed: {{ users: {users}, think: {{ exponential: {{ mean: {think_s}s }} }} }} }}, requests: [{{ work: {EXP_10MS} }}]"
+        );
         let record = once(&scenario("duration: 1000s\nwarmup: 10s", &client, servers, "least_connections"));
         let throughput = record.requests.ok as f64 / record.window_s;
         theory.check("closed-any", (users - throughput * (latency_ms(&record) / 1e3 + think_s)).abs() / users);
@@ -363,7 +376,8 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
 fn the_warm_up_is_found_where_it_ends() {
     // Five times slower for the first 60 s of 600: load 2.5, a backlog of 0.6 x 60 s x 50/s = 1800 requests, which load 0.5 works off
     // in 36 s.
-    let text = scenario("duration: 600s", &poisson(50.0, EXP_10MS), "count: 1", "round_robin") + "faults: [{ slow: { server: s, factor: 5, for: 60s } }]\n";
+    let text = scenario("duration: 600s", &poisson(50.0, EXP_10MS), "count: 1", "round_robin")
+        + "faults: [{ slow: { server: s, factor: 5, for: 60s } }]\n";
     let compiled = &variants(&text)[0];
     let truncations: Vec<_> = (0..20)
         .into_par_iter()

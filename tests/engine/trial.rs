@@ -89,7 +89,14 @@ pub fn latency_ms(record: &RunRecord) -> f64 {
 pub fn figures(record: &RunRecord) -> String {
     let mut text = format!(
         "{:?} {} {} {:?} {:?} {} {} {}",
-        record.requests, record.unfinished, record.retried, record.attempts, record.affinity, record.checks_sent, record.checks_failed, record.events
+        record.requests,
+        record.unfinished,
+        record.retried,
+        record.attempts,
+        record.affinity,
+        record.checks_sent,
+        record.checks_failed,
+        record.events
     );
     for class in &record.classes {
         for latencies in [&class.latency, &class.response, &class.waiting] {
