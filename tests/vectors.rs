@@ -4,6 +4,8 @@
 //! there is none, the test says so and passes. A row is judged by its mechanism, product and input alone, so rows of the same
 //! mechanism with other numbers are judged as well. What is not judged is listed with the reason.
 
+#[path = "vectors/balancing.rs"]
+mod balancing;
 #[path = "vectors/bench.rs"]
 mod bench;
 #[path = "vectors/hashing.rs"]
@@ -107,6 +109,9 @@ fn judge(row: &Row) -> Judged {
         "power_of_d_choices" => loads::power_of_d(row),
         "least_time" => loads::least_time(row),
         "load_spread_metric" => loads::spread(row),
+        "panic_threshold" => balancing::panic_threshold(row),
+        "stickiness" => balancing::stickiness(row),
+        "max_conns" => balancing::max_conns(row),
         "ip_hash" => hashing::ip_hash(row),
         "hash_modulo" => hashing::modulo(row),
         "hash_function" => hashing::function(row),

@@ -217,6 +217,7 @@ impl World {
     /// The window is over.
     fn end(&mut self) {
         let end = self.plan.duration;
+        debug_assert!(self.is_balanced(), "what balancers and servers count is what is there");
         if (self.recorder.timeline.bins.len() as u64) * self.plan.timeline_bin.0 < end.0 {
             self.end_bin(end);
         }
@@ -264,6 +265,23 @@ impl World {
             truncation: recorder.pilot.map(|pilot| pilot.truncation()),
             events: self.events,
         }
+    }
+
+    /// Whether the balancers' requests in flight and the servers' requests are those of the attempts that are open.
+    fn is_balanced(&self) -> bool {
+        let (mut in_flight, mut at_servers) = (0, vec![0; self.servers.len()]);
+        for attempt in (0..self.attempts.capacity()).map(|attempt| &self.attempts[attempt]) {
+            in_flight += if attempt.is_free() || attempt.is_abandoned || attempt.phase == Phase::Cancelled {
+                0
+            } else {
+                u32::from(attempt.open_hops)
+            };
+            if matches!(attempt.phase, Phase::Queued | Phase::InService) {
+                at_servers[attempt.server as usize] += 1;
+            }
+        }
+        in_flight == self.balancers.iter().flat_map(|balancer| &balancer.targets.in_flight).sum::<u32>()
+            && self.servers.iter().zip(at_servers).all(|(server, at_server)| server.busy + server.waiting == at_server)
     }
 
     /// Requests that are open at the end count as unfinished; open sessions tell what their users got so far.

@@ -6,6 +6,7 @@ use crate::{Judged, Row, Trouble, same, unknown};
 use lbsim::policy::least::Ties;
 use lbsim::policy::least_response_time::Times;
 use lbsim::policy::{TargetId, least_connections, least_response_time, power_of_d, weighted_least_connections};
+use lbsim::stats::coefficient_of_variation;
 use lbsim::units::Span;
 
 /// The tie rule of a product's least connections.
@@ -312,10 +313,8 @@ pub fn spread(row: &Row) -> Judged {
         let (Some(load), Some(expected)) = (loads.get(name).and_then(Json::numbers), expected.number()) else {
             return unknown(format!("no loads of {name}"));
         };
-        let n = load.len() as f64;
-        let mean = load.iter().sum::<f64>() / n;
-        let variance = load.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n;
-        row.close(name, variance.sqrt(), expected)?;
+        let mean = load.iter().sum::<f64>() / load.len() as f64;
+        row.close(name, coefficient_of_variation(&load) * mean, expected)?;
     }
     Ok(())
 }

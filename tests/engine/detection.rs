@@ -1,0 +1,152 @@
+//! How long health checks take to notice a fault and its end: arithmetic of interval, timeout and thresholds, with the phase of
+//! the checks uniform.
+
+use crate::trial::{mean, replications};
+
+struct Setting {
+    interval_s: f64,
+    timeout_s: f64,
+    unhealthy_after: u32,
+    healthy_after: u32,
+    from_end: bool,
+    /// One-way delay between balancer and server.
+    latency_s: f64,
+}
+
+/// Replications; each has a phase of its own.
+const PHASES: u32 = 300;
+const BEGINS_S: f64 = 200.0;
+const LASTS_S: f64 = 300.0;
+
+fn scenario(setting: &Setting, check: &str, fault: &str) -> String {
+    let Setting { interval_s, timeout_s, unhealthy_after, healthy_after, from_end, latency_s } = setting;
+    let from = if *from_end { "end" } else { "start" };
+    format!(
+        "duration: 700s\n\
+         clients: [{{ name: c, arrivals: {{ poisson: {{ rate: 0.1/s }} }}, timeout: 1s, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+         servers: [{{ name: s, count: 2, latency: {{ constant: {latency_s}s }} }}]\n\
+         balancers: [{{ name: lb, targets: [s], health_check: {{ {check}, interval: {interval_s}s, timeout: {timeout_s}s, \
+         unhealthy_after: {unhealthy_after}, healthy_after: {healthy_after}, interval_from: {from} }} }}]\n\
+         faults: [{{ {fault}: {{ server: s-1, at: {BEGINS_S}s, for: {LASTS_S}s }} }}]\n"
+    )
+}
+
+/// Seconds from a failing or passing check's start to its outcome, and the seconds from its start to its meeting the server.
+fn bounds(setting: &Setting, outcome_s: f64, before_s: f64, count: u32) -> (f64, f64) {
+    let Setting { interval_s, from_end, latency_s, .. } = *setting;
+    // From the start of one check to the next, while outcomes take this long; a check never starts before the last one's end.
+    let period = |length_s: f64| if from_end { interval_s + length_s } else { interval_s.max(length_s) };
+    // The first check that meets the change starts at most one latency before it, at a uniform phase of the period before.
+    let earliest = f64::from(count - 1) * period(outcome_s) + outcome_s - latency_s;
+    (earliest, earliest + period(before_s))
+}
+
+fn assert_uniform(what: &str, values: &[f64], (low, high): (f64, f64), slack_s: f64) {
+    assert_eq!(values.len(), PHASES as usize, "{what}: it happened in every run");
+    let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(least, most), value| (least.min(*value), most.max(*value)));
+    assert!(least >= low - 1e-6 && most <= high + 1e-6, "{what}: {least} to {most}, not within {low} to {high}");
+    // Of 300 uniform values none in the first or last 7 %: probability 2 x 0.93^300 = 7e-10.
+    let edge = 0.07 * (high - low) + slack_s;
+    assert!(least < low + edge && most > high - edge, "{what}: {least} to {most} does not fill {low} to {high}");
+    // Standard error of the mean: width / sqrt(12 x 300) = width / 60. Five of them.
+    let off = mean(values.iter().copied()) - 0.5 * (low + high);
+    assert!(off.abs() < (high - low) / 12.0 + slack_s, "{what}: mean off by {off}");
+}
+
+fn settings() -> Vec<Setting> {
+    let of = |interval_s, timeout_s, unhealthy_after, healthy_after, from_end, latency_s| Setting {
+        interval_s,
+        timeout_s,
+        unhealthy_after,
+        healthy_after,
+        from_end,
+        latency_s,
+    };
+    vec![
+        of(5.0, 2.0, 3, 2, false, 0.0),
+        of(5.0, 2.0, 3, 2, true, 0.0),
+        of(30.0, 5.0, 2, 5, false, 0.0),
+        of(2.0, 1.0, 1, 1, false, 0.05),
+        of(10.0, 4.0, 3, 3, true, 0.1),
+        // Longer than the interval: the next check starts when the last one has ended.
+        of(2.0, 5.0, 3, 2, false, 0.0),
+        of(1.0, 1.0, 4, 1, false, 0.0),
+    ]
+}
+
+#[test]
+fn detection_takes_what_interval_timeout_and_threshold_say() {
+    for setting in settings() {
+        for (check, fault) in
+            [("tcp: {}", "crash"), ("http: /", "crash"), ("tcp: {}", "blackhole"), ("http: /", "blackhole"), ("http: /", "hang")]
+        {
+            let round_trip_s = 2.0 * setting.latency_s;
+            let failing_s = if fault == "crash" { round_trip_s } else { setting.timeout_s };
+            let records = replications(&scenario(&setting, check, fault), PHASES);
+            let what = format!(
+                "{fault}, {check}, interval {} timeout {} x {} from {} latency {}",
+                setting.interval_s,
+                setting.timeout_s,
+                setting.unhealthy_after,
+                if setting.from_end { "end" } else { "start" },
+                setting.latency_s
+            );
+            // With a latency the period before is a little longer than the interval over which the first start is drawn.
+            let slack_s = round_trip_s;
+            let detected: Vec<f64> = records.iter().filter_map(|record| record.failover.faults[0].detected_after_s).collect();
+            assert_uniform(&what, &detected, bounds(&setting, failing_s, round_trip_s, setting.unhealthy_after), slack_s);
+            let restored: Vec<f64> = records.iter().filter_map(|record| record.failover.faults[0].restored_after_s).collect();
+            let (low, high) = bounds(&setting, round_trip_s, failing_s, setting.healthy_after);
+            let what = format!("restored: {what}");
+            if fault == "crash" || !setting.from_end && setting.timeout_s <= setting.interval_s {
+                assert_uniform(&what, &restored, (low, high), slack_s);
+            } else {
+                // The fault has changed the period, and so many checks later the phases are no longer spread over all of it.
+                assert!(
+                    restored.len() == PHASES as usize && restored.iter().all(|after| (low - 1e-6..=high + 1e-6).contains(after)),
+                    "{what}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tcp_check_never_notices_a_hang() {
+    for setting in settings() {
+        let records = replications(&scenario(&setting, "tcp: {}", "hang"), 20);
+        assert!(records.iter().all(|record| record.failover.faults[0].detected_after_s.is_none()));
+        assert!(records.iter().all(|record| record.checks_failed == 0 && record.failover.false_ejections == 0));
+    }
+}
+
+#[test]
+fn a_slow_server_fails_checks_only_where_they_wait_in_its_queue() {
+    let run = |check: &str| {
+        let text = format!(
+            "duration: 200s\n\
+             clients: [{{ name: c, arrivals: {{ poisson: {{ rate: 40/s }} }}, requests: [{{ work: {{ constant: 20ms }} }}] }}]\n\
+             servers: [{{ name: s, count: 2 }}]\n\
+             balancers: [{{ name: lb, targets: [s], health_check: {{ {check}, interval: 2s, timeout: 1s, unhealthy_after: 2 }} }}]\n\
+             faults: [{{ slow: {{ server: s-1, factor: 20, at: 50s, for: 100s }} }}]\n"
+        );
+        let records = replications(&text, 5);
+        records.iter().filter(|record| record.failover.faults[0].detected_after_s.is_some()).count()
+    };
+    assert_eq!((run("tcp: {}"), run("http: /"), run("http: /, checks_queue: true")), (0, 0, 5));
+}
+
+#[test]
+fn a_fault_is_detected_when_the_last_of_its_servers_is_out() {
+    // Two servers, each at a phase of its own: the later of two uniform ones, on average at 2/3 of the interval.
+    let text = "duration: 200s\n\
+                clients: [{ name: c, arrivals: { poisson: { rate: 0.1/s } }, requests: [{ work: { constant: 1ms } }] }]\n\
+                servers: [{ name: s, count: 2 }, { name: t }]\n\
+                balancers: [{ name: lb, targets: [s, t], health_check: { tcp: {}, interval: 6s, timeout: 1s, unhealthy_after: 2 } }]\n\
+                faults: [{ crash: { server: s, at: 100s } }]\n";
+    let detected: Vec<f64> = replications(text, 300).iter().filter_map(|record| record.failover.faults[0].detected_after_s).collect();
+    assert_eq!(detected.len(), 300);
+    // Standard deviation of the larger of two: 6 / sqrt(18) = 1.41 s, standard error 0.082 s: five of them.
+    let off = mean(detected.iter().copied()) - (6.0 + 4.0);
+    assert!(off.abs() < 0.41, "{off}");
+}

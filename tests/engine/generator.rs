@@ -1,0 +1,263 @@
+//! Scenarios drawn at random, from a seed: every kind of part in every combination that the format allows.
+
+/// Draws for the generator; splitmix64, whose quality is plenty for choosing.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    /// A whole number from `low` to `high`.
+    pub fn number(&mut self, low: u64, high: u64) -> u64 {
+        low + self.next() % (high - low + 1)
+    }
+
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.next().is_multiple_of(n)
+    }
+
+    pub fn choose<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[(self.next() % from.len() as u64) as usize]
+    }
+}
+
+/// What a generated scenario may hold.
+#[derive(Clone, Copy, Default)]
+pub struct Kind {
+    /// Arrivals end after 10 s, faults before 15 s, and everybody gives up at last: the run ends empty.
+    pub drains: bool,
+    /// Nothing is lost, given up or checked in a queue: every attempt sent is served or refused.
+    pub is_calm: bool,
+    /// No random stream has the name of a server.
+    pub is_nameless: bool,
+}
+
+/// End of a run, and of one that drains.
+pub const DURATION_S: u64 = 20;
+pub const DRAINED_S: u64 = 300;
+
+pub fn scenario(seed: u64, kind: Kind) -> String {
+    let dice = &mut Dice::new(seed);
+    let duration_s = if kind.drains { DRAINED_S } else { DURATION_S };
+    let warmup = if kind.drains || kind.is_calm || dice.one_in(2) { "0s" } else { "3s" };
+    let groups = dice.number(1, 3);
+    let clients: Vec<String> = (0..dice.number(1, 2)).map(|i| client(dice, i, kind)).collect();
+    let servers: Vec<String> = (0..groups).map(|i| group(dice, i, kind)).collect();
+    let balancers = balancers(dice, groups, kind);
+    let faults: Vec<String> = if kind.is_calm { Vec::new() } else { (0..dice.number(0, 4)).map(|_| fault(dice, groups, kind)).collect() };
+    format!(
+        "seed: {seed}\nduration: {duration_s}s\nwarmup: {warmup}\nclients:\n  - {}\nservers:\n  - {}\nbalancers:\n  - {}\nfaults: [{}]\n",
+        clients.join("\n  - "),
+        servers.join("\n  - "),
+        balancers.join("\n  - "),
+        faults.join(", ")
+    )
+}
+
+fn time(dice: &mut Dice, mean_ms: u64) -> String {
+    match dice.number(0, 9) {
+        0 => format!("{{ constant: {mean_ms}ms }}"),
+        1 | 2 => format!("{{ exponential: {{ mean: {mean_ms}ms }} }}"),
+        3 => format!("{{ erlang: {{ k: 3, mean: {mean_ms}ms }} }}"),
+        4 => format!("{{ hyperexponential: {{ mean: {mean_ms}ms, cv: 2 }} }}"),
+        5 => format!("{{ uniform: {{ min: 0ms, max: {}ms }} }}", 2 * mean_ms),
+        6 => format!("{{ lognormal: {{ mean: {mean_ms}ms, cv: 1.5 }} }}"),
+        7 => format!("{{ weibull: {{ mean: {mean_ms}ms, shape: 0.7 }} }}"),
+        8 => format!("{{ bimodal: {{ values: [0ms, {}ms], shares: [50%, 50%] }} }}", 2 * mean_ms),
+        _ => format!("{{ gamma: {{ mean: {mean_ms}ms, cv: 0.5 }} }}"),
+    }
+}
+
+fn arrivals(dice: &mut Dice, kind: Kind) -> String {
+    let rate = if kind.drains && !kind.is_calm { dice.number(5, 30) } else { dice.number(5, 120) };
+    if kind.drains {
+        return format!(
+            "{{ piecewise: {{ points: [{{ at: 0s, rate: {rate}/s }}, {{ at: 10s, rate: {rate}/s }}, {{ at: 10001ms, rate: 0/s }}] }} }}"
+        );
+    }
+    match dice.number(0, 8) {
+        0 | 1 => format!("{{ poisson: {{ rate: {rate}/s }} }}"),
+        2 => format!("{{ deterministic: {{ rate: {rate}/s }} }}"),
+        3 => format!("{{ renewal: {{ gap: {} }} }}", time(dice, 10)),
+        4 => format!("{{ mmpp: {{ states: [{{ rate: 0/s, mean_stay: 1s }}, {{ rate: {rate}/s, mean_stay: 500ms }}] }} }}"),
+        5 => format!("{{ diurnal: {{ mean: {rate}/s, amplitude: {rate}/s, period: 7s }} }}"),
+        6 => format!("{{ burst: {{ base: 0/s, peak: {}/s, every: 3s, for: 300ms }} }}", 5 * rate),
+        7 => format!("{{ piecewise: {{ points: [{{ at: 1s, rate: 0/s }}, {{ at: 9s, rate: {}/s }}] }} }}", 2 * rate),
+        _ => format!("{{ closed: {{ users: {}, think: {} }} }}", dice.number(1, 30), time(dice, 100)),
+    }
+}
+
+fn latency(dice: &mut Dice, kind: Kind) -> String {
+    match dice.number(0, 5) {
+        0 | 1 => ", latency: { constant: 2ms }".to_owned(),
+        2 if !kind.is_nameless => format!(", latency: {}", time(dice, 3)),
+        3 if !kind.is_calm => ", latency: { constant: 150ms }".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn retry(dice: &mut Dice, kind: Kind) -> String {
+    let when = if kind.is_calm {
+        "[refused, no_server]"
+    } else {
+        dice.choose(&["[connect_failure, reset, timeout, refused, 5xx, no_server]", "[timeout]", "[5xx, refused]"])
+    };
+    let backoff = dice.choose(&["0ms", "20ms", "{ base: 10ms, max: 100ms, jitter: full }", "{ base: 5ms, jitter: equal }"]);
+    let budget = dice.choose(&["", ", budget: 10%", ", budget: 50%"]);
+    let to = dice.choose(&["any", "other"]);
+    format!(", retry: {{ max: {}, when: {when}, backoff: {backoff}, to: {to}{budget} }}", dice.number(1, 3))
+}
+
+fn client(dice: &mut Dice, index: u64, kind: Kind) -> String {
+    let arrivals = arrivals(dice, kind);
+    let mut more = String::new();
+    let is_closed = arrivals.contains("closed");
+    if !is_closed && dice.one_in(3) {
+        let requests = dice.choose(&["{ constant: 3 }", "{ geometric: { mean: 4 } }", "{ uniform: { min: 1, max: 5 } }"]);
+        more += &format!(", session: {{ requests: {requests}, think: {} }}", time(dice, dice_think(kind)));
+    }
+    if !is_closed && dice.one_in(2) {
+        more += dice.choose(&[", population: 40", ", population: { users: 100, zipf: 1.1 }"]);
+    }
+    if dice.one_in(3) {
+        more += ", addresses: { nat: { share: 50%, behind: 2 } }";
+    }
+    more += &latency(dice, kind);
+    // Shorter than some latencies, longer than most work.
+    if !kind.is_calm && (kind.drains || dice.one_in(2)) {
+        more += &format!(", timeout: {}ms", dice.number(60, 1500));
+    }
+    if dice.one_in(2) {
+        more += &retry(dice, kind);
+    }
+    let mean_ms = dice.number(1, 40);
+    let work = time(dice, mean_ms);
+    let second = if dice.one_in(2) { format!(", {{ path: /b, weight: 0.3, work: {} }}", time(dice, 2 * mean_ms)) } else { String::new() };
+    format!("{{ name: c{index}, arrivals: {arrivals}, requests: [{{ path: /a, work: {work} }}{second}]{more} }}")
+}
+
+fn dice_think(kind: Kind) -> u64 {
+    if kind.drains { 50 } else { 300 }
+}
+
+fn group(dice: &mut Dice, index: u64, kind: Kind) -> String {
+    let slots = dice.choose(&["1", "1", "2", "8", "unbounded"]);
+    let queue = dice.choose(&["unbounded", "unbounded", "0", "3", "20"]);
+    let discipline = dice.choose(&["fifo", "fifo", "ps"]);
+    let speed = dice.choose(&["1.0", "0.5", "2.5"]);
+    let abandoned = dice.choose(&["finish", "cancel"]);
+    let (count, weight, zone) = (dice.number(1, 4), dice.number(1, 5), dice.choose(&["a", "b"]));
+    let latency = latency(dice, kind);
+    format!(
+        "{{ name: s{index}, count: {count}, slots: {slots}, queue: {queue}, discipline: {discipline}, speed: {speed}, weight: {weight}, zone: {zone}, abandoned: {abandoned}{latency} }}"
+    )
+}
+
+fn algorithm(dice: &mut Dice, kind: Kind) -> &'static str {
+    const SENDS_AT_ONCE: [&str; 16] = [
+        "round_robin",
+        "weighted_round_robin",
+        "{ weighted_round_robin: { order: block } }",
+        "random",
+        "weighted_random",
+        "least_connections",
+        "{ least_connections: { ties: random } }",
+        "{ least_connections: { ties: least_recently_changed } }",
+        "{ least_connections: { ties: first } }",
+        "weighted_least_connections",
+        "{ power_of_d: { d: 2 } }",
+        "{ power_of_d: { d: 2, replacement: true } }",
+        "ip_hash",
+        "session_hash",
+        "least_response_time",
+        "consistent_hash",
+    ];
+    const WAITS: [&str; 2] = ["central_queue", "first"];
+    match () {
+        () if kind.is_nameless => dice.choose(&SENDS_AT_ONCE[..15]),
+        () if kind.is_calm || !dice.one_in(4) => dice.choose(&SENDS_AT_ONCE),
+        () => dice.choose(&WAITS),
+    }
+}
+
+fn health_check(dice: &mut Dice, kind: Kind) -> String {
+    let check =
+        if kind.is_calm { "tcp: {}" } else { dice.choose(&["tcp: {}", "http: /", "http: /, checks_queue: true", "http: /, status: 204"]) };
+    let rule = dice.choose(&["fail", "all", "{ panic: 50% }"]);
+    let (from, initially) = (dice.choose(&["start", "end"]), dice.choose(&["healthy", "healthy", "unhealthy"]));
+    let phase = if kind.is_nameless { "zero" } else { dice.choose(&["zero", "random"]) };
+    let (interval_ms, timeout_ms) = (dice.number(100, 2000), dice.number(50, 1000));
+    let (down, up) = (dice.number(1, 3), dice.number(1, 3));
+    format!(
+        ", health_check: {{ {check}, interval: {interval_ms}ms, timeout: {timeout_ms}ms, unhealthy_after: {down}, healthy_after: {up}, \
+         interval_from: {from}, phase: {phase}, initially: {initially}, when_none: {rule} }}"
+    )
+}
+
+fn balancer(dice: &mut Dice, name: &str, targets: &str, kind: Kind) -> String {
+    let mut more = String::new();
+    if dice.one_in(2) {
+        more += &health_check(dice, kind);
+    }
+    if dice.one_in(3) {
+        more += dice.choose(&[", sticky: { cookie: { ttl: 3s } }", ", sticky: { cookie: {} }", ", sticky: { source_ip: { ttl: 2s } }"]);
+    }
+    if !kind.is_calm && dice.one_in(2) {
+        more += &format!(", timeout: {}ms", dice.number(30, 800));
+    }
+    if !kind.is_calm && dice.one_in(3) {
+        more += &format!(", connect_timeout: {}ms", dice.number(20, 300));
+    }
+    if dice.one_in(2) {
+        more += &retry(dice, kind);
+    }
+    more += &latency(dice, kind);
+    format!("{{ name: {name}, targets: [{targets}], algorithm: {}, weight: {}{more} }}", algorithm(dice, kind), dice.number(1, 3))
+}
+
+/// One balancer, or one in front of two or of one and a group.
+fn balancers(dice: &mut Dice, groups: u64, kind: Kind) -> Vec<String> {
+    let all: Vec<String> = (0..groups).map(|i| format!("s{i}")).collect();
+    match dice.number(0, 3) {
+        0 if groups > 1 => vec![
+            balancer(dice, "edge", "left, right", kind),
+            balancer(dice, "left", &all[0], kind),
+            balancer(dice, "right", &all[1..].join(", "), kind),
+        ],
+        1 if groups > 1 => {
+            vec![balancer(dice, "edge", &format!("inner, {}", all[0]), kind), balancer(dice, "inner", &all[1..].join(", "), kind)]
+        }
+        2 => vec![balancer(dice, "edge", "inner", kind), balancer(dice, "inner", &all.join(", "), kind)],
+        _ => vec![balancer(dice, "edge", &all.join(", "), kind)],
+    }
+}
+
+fn fault(dice: &mut Dice, groups: u64, kind: Kind) -> String {
+    let group = dice.number(0, groups - 1);
+    let place = match dice.number(0, 3) {
+        0 => format!("server: s{group}"),
+        _ => format!("server: s{group}-1"),
+    };
+    let once = format!("at: {}ms, for: {}ms", dice.number(0, 9000), dice.number(1, 6000));
+    let when = match dice.number(0, 4) {
+        0 if !kind.drains && !kind.is_nameless => format!("mtbf: {}, mttr: {}", time(dice, 3000), time(dice, 500)),
+        1 if !kind.drains => format!("at: {}ms", dice.number(0, 19_000)),
+        _ => once.clone(),
+    };
+    match dice.number(0, if kind.is_nameless { 4 } else { 5 }) {
+        0 => format!("{{ crash: {{ {place}, {when} }} }}"),
+        1 => format!("{{ hang: {{ {place}, {when} }} }}"),
+        2 => format!("{{ blackhole: {{ {place}, {when} }} }}"),
+        3 => format!("{{ slow: {{ {place}, {when}, factor: {} }} }}", dice.choose(&["0.5", "3", "20"])),
+        4 => format!("{{ flap: {{ {place}, {once}, up: 300ms, down: 200ms }} }}"),
+        _ => format!("{{ errors: {{ {place}, {when}, share: 40%, at_once: {} }} }}", dice.choose(&["true", "false"])),
+    }
+}

@@ -1,0 +1,9 @@
+//! The engine as a whole, through the scenario format: claims about single mechanisms, properties of scenarios drawn at
+//! random, and figures of queueing theory. One binary, so that it is linked once.
+
+mod detection;
+mod generator;
+mod properties;
+mod semantics;
+mod theory;
+mod trial;
