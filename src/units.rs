@@ -30,11 +30,13 @@ pub const SPAN_MAX: Span = Span(100 * 365 * 86_400 * 1_000_000_000);
 impl Time {
     pub const ZERO: Time = Time(0);
 
+    #[inline]
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / NS_PER_S
     }
 
     /// The span since `earlier`; zero if `earlier` is in fact later.
+    #[inline]
     pub fn since(self, earlier: Time) -> Span {
         Span(self.0.saturating_sub(earlier.0))
     }
@@ -43,9 +45,16 @@ impl Time {
 impl Span {
     pub const ZERO: Span = Span(0);
 
-    /// Nearest nanosecond; negative and NaN give zero.
+    /// Nearest nanosecond; negative and NaN give zero, more than 292 years give 292.
+    #[inline]
     pub fn from_secs_f64(seconds: f64) -> Span {
-        Span((seconds * NS_PER_S + 0.5) as u64)
+        Span::from_nanos_f64(seconds * NS_PER_S)
+    }
+
+    /// Nearest nanosecond; as above. By way of a signed number: the processor converts it in one step.
+    #[inline]
+    pub fn from_nanos_f64(nanos: f64) -> Span {
+        Span(((nanos + 0.5) as i64).max(0) as u64)
     }
 
     pub const fn from_millis(ms: u64) -> Span {
@@ -56,10 +65,12 @@ impl Span {
         Span(s * 1_000_000_000)
     }
 
+    #[inline]
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / NS_PER_S
     }
 
+    #[inline]
     pub fn as_millis_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }
@@ -67,12 +78,14 @@ impl Span {
 
 impl Add<Span> for Time {
     type Output = Time;
+    #[inline]
     fn add(self, span: Span) -> Time {
         Time(self.0.saturating_add(span.0))
     }
 }
 
 impl AddAssign<Span> for Time {
+    #[inline]
     fn add_assign(&mut self, span: Span) {
         *self = *self + span;
     }
@@ -80,6 +93,7 @@ impl AddAssign<Span> for Time {
 
 impl Sub<Time> for Time {
     type Output = Span;
+    #[inline]
     fn sub(self, earlier: Time) -> Span {
         debug_assert!(self >= earlier, "events never go back in time");
         Span(self.0.wrapping_sub(earlier.0))
@@ -88,6 +102,7 @@ impl Sub<Time> for Time {
 
 impl Add for Span {
     type Output = Span;
+    #[inline]
     fn add(self, other: Span) -> Span {
         Span(self.0.saturating_add(other.0))
     }

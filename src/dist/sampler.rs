@@ -131,7 +131,7 @@ impl Sampler {
 /// Nearest nanosecond; what is below zero becomes zero, what is above a century a century.
 #[inline]
 fn to_span(ns: f64) -> Span {
-    Span(((ns + 0.5) as u64).min(SPAN_MAX.0))
+    Span::from_nanos_f64(ns).min(SPAN_MAX)
 }
 
 /// An index with the probability of its share.

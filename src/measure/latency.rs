@@ -3,9 +3,9 @@
 
 use crate::units::Span;
 
-/// Latencies with percentiles to three significant digits: 1024 buckets to the octave, read in their middle, so that the error
-/// is at most 0.05 %.
-pub type Latencies = LogLinear<10, 0>;
+/// Latencies with percentiles to three significant digits: 512 buckets to the octave, read in their middle, so that the error
+/// is below 0.1 %.
+pub type Latencies = LogLinear<9, 0>;
 
 /// Latencies with percentiles to 1.6 % (32 buckets to the octave, in units of 1024 ns): small enough to have one for each
 /// server and each bin of a timeline. Count, sum and maximum are exact.
@@ -55,6 +55,12 @@ impl<const BITS: u32, const UNIT_BITS: u32> LogLinear<BITS, UNIT_BITS> {
             Some(count) => *count += 1,
             None => self.grow(bucket),
         }
+        self.record_sum(latency);
+    }
+
+    /// Counts a latency without its bucket: there will be no percentiles.
+    #[inline(always)]
+    pub fn record_sum(&mut self, latency: Span) {
         self.count += 1;
         self.sum_ns += u128::from(latency.0);
         self.min_ns = self.min_ns.min(latency.0);
@@ -167,7 +173,7 @@ mod tests {
         for q in [0.001, 0.01, 0.25, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0] {
             let exact = exact_ms(&values, q);
             let (fine, coarse) = (fine.quantile_ms(q).unwrap(), coarse.quantile_ms(q).unwrap());
-            assert!((fine / exact - 1.0).abs() <= 0.0005, "{q}: {fine} {exact}");
+            assert!((fine / exact - 1.0).abs() <= 0.001, "{q}: {fine} {exact}");
             assert!((coarse / exact - 1.0).abs() <= 0.016 || (coarse - exact).abs() <= 0.000_513, "{q}: {coarse} {exact}");
         }
         let mean = values.iter().map(|ns| *ns as f64).sum::<f64>() / values.len() as f64 / 1e6;
@@ -180,11 +186,11 @@ mod tests {
         for power in 0..63 {
             for ns in [1u64 << power, (1 << power) + 1, (1 << power) | (1 << (power / 2)), (2u64 << power) - 1] {
                 let middle = Latencies::middle_ns(Latencies::bucket(ns));
-                assert!(middle.abs_diff(ns) <= ns / 1024, "{ns} {middle}");
+                assert!(middle.abs_diff(ns) <= ns / 512, "{ns} {middle}");
             }
         }
         assert!((0..100_000).all(|ns| Latencies::bucket(ns) <= Latencies::bucket(ns + 1)));
-        assert!((0..2048).all(|ns| Latencies::middle_ns(Latencies::bucket(ns)) == ns));
+        assert!((0..1024).all(|ns| Latencies::middle_ns(Latencies::bucket(ns)) == ns));
     }
 
     #[test]

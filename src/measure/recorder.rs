@@ -9,6 +9,10 @@ use crate::scenario::Failure;
 use crate::stats::Mser5;
 use crate::units::{Span, Time};
 
+/// Up to this many servers each has percentiles of its own; beyond, mean and maximum alone (memory, and the cache misses of
+/// tens of thousands of histograms).
+const SERVER_PERCENTILES_MAX: usize = 1000;
+
 /// Counters of a run. Those of requests and attempts hold only what was first sent within the window.
 pub struct Recorder {
     pub requests: Counts,
@@ -19,6 +23,7 @@ pub struct Recorder {
     /// Attempts by server: (counted, all).
     server_attempts: Vec<(u64, u64)>,
     pub server_response: Vec<CoarseLatencies>,
+    has_server_percentiles: bool,
     pub users: UserLatency,
     /// Sums of the users that can come back.
     pub user_sums: Vec<UserSum>,
@@ -61,6 +66,7 @@ impl Recorder {
             classes: vec![ClassRecord::default(); classes],
             server_attempts: vec![(0, 0); servers],
             server_response: vec![CoarseLatencies::default(); servers],
+            has_server_percentiles: servers <= SERVER_PERCENTILES_MAX,
             users: UserLatency::default(),
             user_sums: vec![UserSum::default(); users],
             affinity: AffinityRecord::default(),
@@ -106,7 +112,12 @@ impl Recorder {
         class.response.record(served.response);
         class.waiting.record(served.waiting);
         class.waited += u64::from(served.waiting > Span::ZERO);
-        self.server_response[served.server as usize].record(served.response);
+        let response = &mut self.server_response[served.server as usize];
+        if self.has_server_percentiles {
+            response.record(served.response);
+        } else {
+            response.record_sum(served.response);
+        }
     }
 
     #[inline(always)]

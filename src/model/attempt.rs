@@ -10,8 +10,8 @@ pub struct Request {
     pub client: u32,
     pub class: u32,
     pub path: u32,
-    /// Index among the client's users, or a running number.
-    pub user: u64,
+    /// Index among the client's users, or a running number (that may wrap: nobody looks it up).
+    pub user: u32,
     /// The session or closed-loop user that sent it, or `NONE`.
     pub actor: u32,
     /// The attempt that is under way, or `NONE`.
@@ -123,5 +123,16 @@ pub const NOT_WAITED: Time = Time(u64::MAX);
 impl Hop {
     pub fn new(balancer: u32) -> Hop {
         Hop { balancer, target: 0, retries: 0, token: 0, sent: Time::ZERO, waits_since: NOT_WAITED }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_attempts_leave_room_for_a_generation_in_a_cache_line() {
+        assert!(size_of::<Request>() <= 56 && size_of::<Attempt>() <= 60 && size_of::<Hop>() <= 32);
+        assert!(size_of::<super::super::server::Server>() <= 64);
     }
 }

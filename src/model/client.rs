@@ -25,13 +25,13 @@ pub struct Draw {
     pub path: u32,
     pub work: Span,
     /// Index among the client's users; a running number where nobody comes back.
-    pub user: u64,
+    pub user: u32,
 }
 
 /// A session, or a user of a closed loop: sends one request after the other.
 pub struct Actor {
     pub client: u32,
-    pub user: u64,
+    pub user: u32,
     /// Identity for hashing: the session's own, or the user's in a closed loop.
     pub id: u64,
     /// Requests left in the session; closed loops never end.
@@ -60,7 +60,7 @@ pub struct Client {
     class_rng: Rng,
     work_rng: Rng,
     user_rng: Rng,
-    next_user: u64,
+    next_user: u32,
     next_session: u64,
 }
 
@@ -157,7 +157,7 @@ impl Client {
         };
         let class = choice.class;
         let work = trace.work.get(row).copied();
-        let user = trace.client.get(row).map_or(drawn_user, |client| u64::from(*client));
+        let user = trace.client.get(row).copied().unwrap_or(drawn_user);
         let path = trace.path.get(row).copied().unwrap_or_else(|| class_paths(class));
         Draw { class, path, work: work.unwrap_or_else(|| choice.work.sample(&mut self.work_rng)), user }
     }
@@ -172,13 +172,14 @@ impl Client {
     }
 
     #[inline(always)]
-    fn draw_user(&mut self) -> u64 {
+    fn draw_user(&mut self) -> u32 {
         match &self.population {
-            Population::Alike(users) => rng::below(&mut self.user_rng, u64::from(*users)),
-            Population::Zipf(index, _) => index.sample(&mut self.user_rng) as u64,
+            Population::Alike(users) => rng::below(&mut self.user_rng, u64::from(*users)) as u32,
+            Population::Zipf(index, _) => index.sample(&mut self.user_rng) as u32,
             Population::Unbounded | Population::Traced => {
-                self.next_user += 1;
-                self.next_user - 1
+                let user = self.next_user;
+                self.next_user = user.wrapping_add(1);
+                user
             }
         }
     }
@@ -196,14 +197,14 @@ impl Client {
     /// User number `user` of a closed loop.
     pub fn closed_user(&mut self, client: u32, user: u32) -> Actor {
         let rng = Rng::seed_from_u64(mix64(self.salt ^ mix64(u64::from(user))));
-        let id = self.user_id(u64::from(user));
-        Actor { client, user: u64::from(user), id, left: u32::MAX, rng, visits: Visits::default(), sum: UserSum::default() }
+        let id = self.user_id(user);
+        Actor { client, user, id, left: u32::MAX, rng, visits: Visits::default(), sum: UserSum::default() }
     }
 
     /// Identity of a user for hashing and cookies.
     #[inline]
-    pub fn user_id(&self, user: u64) -> u64 {
-        mix64(self.salt ^ user)
+    pub fn user_id(&self, user: u32) -> u64 {
+        mix64(self.salt ^ u64::from(user))
     }
 
     /// Whether users come back.
@@ -213,22 +214,23 @@ impl Client {
 
     /// The address of a user: the trace's, one of the shared ones behind NAT, or one of its own.
     #[inline]
-    pub fn address(&self, user: u64) -> IpAddr {
+    pub fn address(&self, user: u32) -> IpAddr {
         if let Some(Some(address)) = self.addresses.get(user as usize) {
             return *address;
         }
         let number = match self.nat {
             Some((share, behind)) if self.is_behind_nat(user, share) => {
                 // Counted from the top, where no user's own number is.
-                u32::MAX - (mix64(self.salt ^ !user) % u64::from(behind)) as u32
+                u32::MAX - (mix64(self.salt ^ !u64::from(user)) % u64::from(behind)) as u32
             }
-            _ => user as u32,
+            _ => user,
         };
         IpAddr::V4(Ipv4Addr::from_bits(scramble(number ^ self.salt as u32)))
     }
 
     /// Exactly the share of a bounded population, in an order that has nothing to do with popularity.
-    fn is_behind_nat(&self, user: u64, share: f64) -> bool {
+    fn is_behind_nat(&self, user: u32, share: f64) -> bool {
+        let user = u64::from(user);
         match &self.population {
             Population::Alike(users) | Population::Zipf(_, users) => {
                 let users = u64::from(*users);

@@ -14,6 +14,9 @@ use crate::rng;
 use crate::scenario::Failure;
 use crate::units::{Span, Time};
 
+/// Pause of a user whose request took no time at all and who does not think: a loop around a refused connection.
+const INSTANT_RETRY_PAUSE: Span = Span::from_millis(1);
+
 impl World {
     /// Calls a handler with an attempt unless the event is stale.
     #[inline]
@@ -425,7 +428,8 @@ impl World {
         if done.is_abandoned {
             return self.free_attempt(attempt);
         }
-        if self.servers[server as usize].rare.blackholes > 0 {
+        let state = &self.servers[server as usize];
+        if state.is_troubled && state.rare.blackholes > 0 {
             return self.lose(attempt, self.blame_server(server));
         }
         if done.will_fail {
@@ -472,29 +476,39 @@ impl World {
 
     #[inline(always)]
     pub(super) fn result_at_balancer(&mut self, attempt: u32) {
-        let failure = self.attempts[attempt].failure;
         let hop = self.hop(attempt);
-        self.close_hop(attempt, hop, failure != Some(Failure::Timeout));
-        if failure.is_none() && self.balancers[hop.balancer as usize].sticky.is_some() {
-            self.remember(attempt, hop);
-        }
-        if !self.balancers[hop.balancer as usize].waiting.is_empty() {
-            // The result goes on first: whoever waits is served after it, at the same instant.
-            self.leave_balancer(attempt);
-            return self.dispatch_waiting(hop.balancer);
-        }
-        self.leave_balancer(attempt);
+        self.close_hop(attempt, hop, true);
+        self.pass_on(attempt, hop);
     }
 
-    /// The balancer no longer counts the attempt at this hop.
+    /// The result of an attempt goes on from a balancer that no longer counts it.
+    #[inline(always)]
+    fn pass_on(&mut self, attempt: u32, hop: Hop) {
+        let balancer = &self.balancers[hop.balancer as usize];
+        if balancer.sticky.is_some() && self.attempts[attempt].failure.is_none() {
+            self.remember(attempt, hop);
+        }
+        let is_awaited = !self.balancers[hop.balancer as usize].waiting.is_empty();
+        self.leave_balancer(attempt);
+        if is_awaited {
+            // Whoever waits is served after the result, at the same instant.
+            self.dispatch_waiting(hop.balancer);
+        }
+    }
+
+    /// The balancer no longer counts the attempt at this hop. `is_heard_from`: the target said something, if only that the
+    /// connection failed.
     #[inline(always)]
     fn close_hop(&mut self, attempt: u32, hop: Hop, is_heard_from: bool) {
-        let failure = self.attempts[attempt].failure;
-        let is_answered = is_heard_from && !matches!(failure, Some(Failure::ConnectFailure | Failure::Reset));
         let now = self.now();
+        let failure = self.attempts[attempt].failure;
+        let balancer = &mut self.balancers[hop.balancer as usize];
+        // An inner balancer answers for a server that does not.
+        let is_broken = matches!(failure, Some(Failure::ConnectFailure | Failure::Reset));
+        let is_answered = is_heard_from && !(is_broken && matches!(balancer.to[hop.target as usize], TargetRef::Server(_)));
+        let outcome = Outcome { now, latency: now - hop.sent, is_answered, is_ok: is_heard_from && failure.is_none() };
+        balancer.done(hop.target, &outcome);
         self.attempts[attempt].open_hops -= 1;
-        let outcome = Outcome { now, latency: now - hop.sent, is_answered, is_ok: is_answered && failure.is_none() };
-        self.balancers[hop.balancer as usize].done(hop.target, &outcome);
     }
 
     #[inline(never)]
@@ -604,9 +618,9 @@ impl World {
 
     /// Place of a user among all that can come back.
     #[inline(always)]
-    fn user_place(&self, client: u32, user: u64) -> Option<u32> {
+    fn user_place(&self, client: u32, user: u32) -> Option<u32> {
         let client = &self.clients[client as usize];
-        client.users_return().then(|| client.first_user + user as u32)
+        client.users_return().then(|| client.first_user + user)
     }
 
     /// Affinity is a matter of sessions where there are some, else of users.
@@ -680,18 +694,18 @@ impl World {
 
     #[inline(always)]
     fn close_request(&mut self, index: u32) {
-        let actor = self.requests[index].actor;
+        let Request { actor, sent, .. } = self.requests[index];
         self.requests[index].client = NONE;
         self.requests[index].tried = None;
         self.requests.remove(index);
         if actor != NONE {
-            self.actor_goes_on(actor);
+            self.actor_goes_on(actor, sent);
         }
     }
 
-    /// A session thinks before its next request, or is over.
+    /// A session thinks before its next request, or is over. `sent`: when the request was sent that is over now.
     #[inline(never)]
-    fn actor_goes_on(&mut self, index: u32) {
+    fn actor_goes_on(&mut self, index: u32, sent: Time) {
         let topology = self.topology.clone();
         let actor = &mut self.actors[index];
         let plan = &topology.clients[actor.client as usize];
@@ -706,7 +720,12 @@ impl World {
             (None, ArrivalPlan::Closed { think, .. }) => think,
             (None, _) => unreachable!("only sessions and closed loops have actors"),
         };
-        let at = self.calendar.now() + think.sample(&mut actor.rng);
+        let now = self.calendar.now();
+        let mut at = now + think.sample(&mut actor.rng);
+        if at == sent {
+            // Refused at once and without a thought: without a pause time would stand still.
+            at += INSTANT_RETRY_PAUSE;
+        }
         self.calendar.schedule(at, Event::ActorSends { actor: index });
     }
 
@@ -808,6 +827,8 @@ impl World {
         self.hops.copy_within(first..first + self.topology.depth_max, place);
         self.requests[request.index].attempt = fresh;
         self.abandon(index, depth + 1);
-        self.result_at_balancer(fresh);
+        let hop = self.hop(fresh);
+        self.close_hop(fresh, hop, false);
+        self.pass_on(fresh, hop);
     }
 }

@@ -183,7 +183,7 @@ impl Server {
         if !self.is_stretched {
             return work;
         }
-        Span((work.0 as f64 / self.rare.speed * self.rare.slow_factor + 0.5) as u64)
+        Span::from_nanos_f64(work.0 as f64 / self.rare.speed * self.rare.slow_factor)
     }
 
     /// Takes a request in, if there is room. The caller schedules its end, or puts it into the line.
