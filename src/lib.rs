@@ -24,3 +24,11 @@ pub mod model;
 pub mod input;
 
 pub mod compile;
+
+pub mod summary;
+
+pub mod experiment;
+
+pub mod report;
+
+pub mod cli;

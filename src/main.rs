@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `lbsim`; see `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lbsim::cli::main(std::env::args_os())
+}

@@ -1,0 +1,253 @@
+//! From the runs of each variant to the figures that are told of it.
+
+use super::accumulate::{Accumulator, ClassFigures, LatencyFigures, LatencyMetric, RunFigures, together};
+use super::{
+    Affinity, Attempts, ClassSummary, ClientFairness, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary, Objective,
+    Requests, ServerSummary, Summary, VariantSummary, WaitingSummary, advice, compare,
+};
+use crate::compile::Compiled;
+use crate::measure::{Counts, FaultRecord};
+use crate::scenario::{Failure, Slo};
+use crate::stats::{self, Estimate};
+use std::collections::BTreeMap;
+
+/// The study as a whole.
+#[derive(Clone, Debug)]
+pub struct About {
+    pub scenario: String,
+    pub about: String,
+    pub seed: u64,
+    /// Replications asked for.
+    pub replications: u32,
+}
+
+/// Summarises the runs of all variants; `results` has an entry for each of `variants`.
+pub fn summarise(about: &About, variants: &[Compiled], results: &[Accumulator]) -> Summary {
+    assert_eq!(variants.len(), results.len(), "each variant has its results");
+    let mut summary = Summary {
+        lbsim: env!("CARGO_PKG_VERSION"),
+        scenario: about.scenario.clone(),
+        about: about.about.clone(),
+        seed: about.seed,
+        replications: about.replications,
+        variants: variants.iter().zip(results).map(|(variant, runs)| variant_summary(variant, runs)).collect(),
+        comparisons: Vec::new(),
+        against_first: Vec::new(),
+        warnings: Vec::new(),
+    };
+    (summary.comparisons, summary.against_first) = compare::compare(variants, results);
+    advice::advise(&mut summary, variants, results);
+    summary
+}
+
+fn variant_summary(variant: &Compiled, results: &Accumulator) -> VariantSummary {
+    let runs = Runs(&results.runs);
+    let all = together(&results.classes);
+    let latency_ms = runs.pooled(&(&all.latency).into(), |run| &run.all.latency);
+    VariantSummary {
+        name: variant.name.clone(),
+        point: variant.point.clone(),
+        oracle: variant.is_oracle,
+        replications_done: results.runs.len() as u32,
+        duration_s: variant.duration.as_secs_f64(),
+        warmup_s: results.warmup.as_secs_f64(),
+        requests: requests(runs),
+        attempts: Attempts {
+            sent: runs.count(|run| run.attempts.sent),
+            ok: runs.count(|run| run.attempts.ok),
+            by_error: runs.by_error(|run| &run.attempts),
+        },
+        throughput_rps: runs.average(RunFigures::throughput_rps),
+        response_ms: runs.pooled(&(&all.response).into(), |run| &run.all.response),
+        waiting_ms: WaitingSummary {
+            waiting: runs.pooled(&(&all.waiting).into(), |run| &run.all.waiting),
+            waited_share: around(ClassFigures::from(&all).waited_share, results.runs.iter().map(|run| run.all.waited_share)),
+        },
+        classes: classes(variant, results),
+        servers: servers(variant, results),
+        fairness: fairness(runs),
+        failover: failover(variant, runs),
+        affinity: affinity(runs),
+        health_checks: HealthChecks {
+            sent: runs.count(|run| run.checks_sent),
+            failed: runs.count(|run| run.checks_failed),
+            per_second: runs.average(|run| (run.window_s > 0.0).then(|| run.checks_sent as f64 / run.window_s)),
+            false_ejections: runs.count(|run| run.false_ejections),
+        },
+        slo: variant.slo.map_or_else(Vec::new, |slo| judge(&slo, &latency_ms, results)),
+        latency_ms,
+        warnings: Vec::new(),
+    }
+}
+
+/// The runs of a variant, to be averaged over.
+#[derive(Clone, Copy)]
+struct Runs<'a>(&'a [RunFigures]);
+
+impl Runs<'_> {
+    fn average(self, value: impl Fn(&RunFigures) -> Option<f64>) -> Figure {
+        average(self.0.iter().map(value))
+    }
+
+    fn count(self, count: impl Fn(&RunFigures) -> u64) -> Figure {
+        self.average(|run| Some(count(run) as f64))
+    }
+
+    fn by_error(self, counts: impl Fn(&RunFigures) -> &Counts) -> BTreeMap<&'static str, Figure> {
+        let count =
+            |run: &RunFigures, kind: Failure| counts(run).by_error().find(|(failure, _)| *failure == kind).map_or(0, |(_, count)| count);
+        let happened = |kind: &Failure| self.0.iter().any(|run| count(run, *kind) > 0);
+        Failure::ALL.into_iter().filter(happened).map(|kind| (kind.name(), self.count(|run| count(run, kind)))).collect()
+    }
+
+    /// The figures of all runs' latencies, and how far those of single runs are from each other.
+    fn pooled(self, pooled: &LatencyFigures, of_run: impl Fn(&RunFigures) -> &LatencyFigures) -> LatencySummary {
+        let figure = |metric| around(pooled.get(metric), self.0.iter().map(|run| of_run(run).get(metric)));
+        LatencySummary {
+            mean: figure(LatencyMetric::Mean),
+            p50: figure(LatencyMetric::P50),
+            p90: figure(LatencyMetric::P90),
+            p95: figure(LatencyMetric::P95),
+            p99: figure(LatencyMetric::P99),
+            p99_9: figure(LatencyMetric::P999),
+            max: figure(LatencyMetric::Max).map(|max| Estimate { ci95: None, ..max }),
+        }
+    }
+
+    /// A figure of the fault with this number.
+    fn extent(self, fault: usize, value: impl Fn(&FaultRecord) -> Option<f64>) -> Option<Extent> {
+        let values: Vec<f64> = self.0.iter().filter_map(|run| value(run.faults.get(fault)?)).collect();
+        let Estimate { value, ci95 } = average(values.iter().copied().map(Some))?;
+        let min = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        Some(Extent { value, ci95, min, max })
+    }
+}
+
+/// The mean of the replications that have a value; nothing where none has.
+fn average(values: impl Iterator<Item = Option<f64>>) -> Figure {
+    let values: Vec<f64> = values.flatten().collect();
+    finite(stats::mean_ci(&values))
+}
+
+/// A pooled value with the interval of the replications that have one of their own.
+fn around(value: Option<f64>, per_replication: impl Iterator<Item = Option<f64>>) -> Figure {
+    let values: Vec<f64> = per_replication.flatten().collect();
+    finite(stats::around(value?, &values))
+}
+
+/// Nothing but finite numbers reaches the results.
+fn finite(estimate: Estimate) -> Figure {
+    let ci95 = estimate.ci95.filter(|(low, high)| low.is_finite() && high.is_finite());
+    estimate.value.is_finite().then_some(Estimate { ci95, ..estimate })
+}
+
+fn requests(runs: Runs) -> Requests {
+    Requests {
+        sent: runs.count(|run| run.requests.sent),
+        ok: runs.count(|run| run.requests.ok),
+        failed: runs.count(|run| run.requests.failed()),
+        unfinished: runs.count(|run| run.unfinished),
+        retried: runs.count(|run| run.retried),
+        hedged: runs.count(|_| 0),
+        by_error: runs.by_error(|run| &run.requests),
+    }
+}
+
+fn classes(variant: &Compiled, results: &Accumulator) -> Vec<ClassSummary> {
+    let runs = Runs(&results.runs);
+    let plans = variant.topology.classes.iter().zip(&results.classes).enumerate();
+    let summary = plans.map(|(index, (plan, pooled))| ClassSummary {
+        name: plan.name.clone(),
+        path: variant.topology.paths.get(plan.path as usize).cloned().unwrap_or_default(),
+        latency_ms: runs.pooled(&(&pooled.latency).into(), |run| &run.classes[index].latency),
+        response_ms: runs.pooled(&(&pooled.response).into(), |run| &run.classes[index].response),
+    });
+    summary.collect()
+}
+
+fn servers(variant: &Compiled, results: &Accumulator) -> Vec<ServerSummary> {
+    let runs = Runs(&results.runs);
+    let plans = variant.topology.servers.iter().zip(&results.server_response).enumerate();
+    let summary = plans.map(|(index, (plan, pooled))| ServerSummary {
+        name: plan.name.clone(),
+        requests: runs.count(|run| run.servers[index].attempts),
+        share: runs.average(|run| run.servers[index].share),
+        utilization: runs.average(|run| run.servers[index].utilization),
+        mean_queue: runs.average(|run| Some(run.servers[index].mean_queue)),
+        up: runs.average(|run| Some(run.servers[index].up)),
+        response_ms: runs.pooled(&pooled.into(), |run| &run.servers[index].response),
+    });
+    summary.collect()
+}
+
+fn fairness(runs: Runs) -> Fairness {
+    Fairness {
+        jain_requests: runs.average(|run| Some(run.evenness.jain_requests)),
+        jain_utilization: runs.average(|run| run.evenness.jain_utilization),
+        max_over_mean: runs.average(|run| Some(run.evenness.max_over_mean)),
+        cv: runs.average(|run| Some(run.evenness.cv)),
+        clients: ClientFairness {
+            users: runs.count(|run| run.users),
+            jain_latency: runs.average(|run| Some(run.jain_latency)),
+            p99_over_median: runs.average(|run| run.p99_over_median),
+        },
+    }
+}
+
+fn failover(variant: &Compiled, runs: Runs) -> Vec<Failover> {
+    let is_detected = |run: &RunFigures, fault: usize| run.faults.get(fault).is_some_and(|fault| fault.detected_after_s.is_some());
+    let summary = variant.topology.faults.iter().enumerate().map(|(index, plan)| Failover {
+        fault: plan.name.clone(),
+        detected_after_s: runs.extent(index, |fault| fault.detected_after_s),
+        last_error_after_s: runs.extent(index, |fault| fault.last_error_after_s),
+        restored_after_s: runs.extent(index, |fault| fault.restored_after_s),
+        failed_requests: runs.extent(index, |fault| Some(fault.failed_requests as f64)),
+        false_ejections: runs.extent(index, |fault| Some(fault.false_ejections as f64)),
+        wrong_view_s: runs.extent(index, |fault| Some(fault.wrong_view_s)),
+        occurrences: runs.extent(index, |fault| Some(fault.occurrences as f64)),
+        detected_replications: runs.0.iter().filter(|run| is_detected(run, index)).count() as u32,
+    });
+    summary.collect()
+}
+
+fn affinity(runs: Runs) -> Affinity {
+    Affinity {
+        sessions: runs.count(|run| run.affinity.sessions),
+        moved: runs.count(|run| run.affinity.moved),
+        lost_state: runs.count(|run| run.affinity.lost_state),
+        wiped: runs.count(|run| run.affinity.wiped),
+        requests_moved_share: runs.average(RunFigures::requests_moved_share),
+    }
+}
+
+/// Judges by the value itself, not by the end of its interval.
+fn judge(slo: &Slo, latency: &LatencySummary, results: &Accumulator) -> Vec<Objective> {
+    let limits = [
+        (LatencyMetric::Mean, slo.mean),
+        (LatencyMetric::P50, slo.p50),
+        (LatencyMetric::P90, slo.p90),
+        (LatencyMetric::P95, slo.p95),
+        (LatencyMetric::P99, slo.p99),
+        (LatencyMetric::P999, slo.p99_9),
+    ];
+    let bounded = limits.into_iter().filter_map(|(metric, limit)| Some((metric, limit?.as_millis_f64())));
+    let mut objectives: Vec<Objective> = bounded
+        .map(|(metric, limit)| {
+            let value = latency.get(metric).map(|estimate| estimate.value);
+            Objective { objective: metric.name(), limit, value, met: value.is_some_and(|value| value <= limit) }
+        })
+        .collect();
+    if let Some(success) = slo.success {
+        let value = success_share(&results.runs);
+        objectives.push(Objective { objective: "success", limit: success.0, value, met: value.is_some_and(|value| value >= success.0) });
+    }
+    objectives
+}
+
+/// Of the finished requests of all runs.
+fn success_share(runs: &[RunFigures]) -> Option<f64> {
+    let ok: u64 = runs.iter().map(|run| run.requests.ok).sum();
+    let finished: u64 = ok + runs.iter().map(|run| run.requests.failed()).sum::<u64>();
+    (finished > 0).then(|| ok as f64 / finished as f64)
+}
