@@ -48,6 +48,7 @@ fn plan(case: &Case, requests: f64, replication: u32) -> Plan {
         seed: 1,
         replication,
         duration: compiled.duration,
+        drains: false,
         warmup: Time::ZERO,
         timeline_bin: bin_for(compiled.duration),
         is_pilot: false,

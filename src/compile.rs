@@ -22,6 +22,8 @@ pub struct Compiled {
     pub point: Vec<(String, String)>,
     pub topology: Arc<Topology>,
     pub duration: Time,
+    /// The duration is the trace's: what is open at its end is played to the end.
+    pub drains: bool,
     pub warmup: Warmup,
     pub slo: Option<Slo>,
     /// Uses a yardstick that no balancer can run.
@@ -44,7 +46,8 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
         Some(entry) => names.balancer(entry)?,
         None => 0,
     };
-    let faults = scenario.faults.iter().map(|fault| compile_fault(fault, scenario, &names, inputs)).collect::<Result<_, _>>()?;
+    let faults = scenario.faults.iter().map(|fault| compile_fault(fault, scenario, &names, inputs)).collect::<Result<Vec<_>, _>>()?;
+    let faults = number_alike(faults);
     let depth_max = depth(entry, &balancers);
     let duration = duration(scenario, &clients)?;
     if let Warmup::Fixed(warmup) = scenario.warmup
@@ -58,6 +61,7 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
         is_oracle: scenario.balancers.iter().any(|balancer| balancer.algorithm.is_oracle()),
         topology: Arc::new(Topology { clients, classes, paths: paths.list, servers, balancers, entry, depth_max, faults }),
         duration,
+        drains: scenario.duration.is_none(),
         warmup: scenario.warmup,
         slo: scenario.slo,
     })
@@ -350,4 +354,15 @@ fn compile_fault(fault: &Fault, scenario: &Scenario, names: &Names, inputs: &Inp
     let is_alone = scenario.faults.len() == 1;
     let when = if at > Time::ZERO && !is_alone { format!(" at {}", Span(at.0)) } else { String::new() };
     Ok(FaultPlan { name: format!("{word} {whom}{when}"), kind, servers, schedule })
+}
+
+/// Tells faults of one name apart by a number.
+fn number_alike(mut faults: Vec<FaultPlan>) -> Vec<FaultPlan> {
+    for index in (1..faults.len()).rev() {
+        let before = faults[..index].iter().filter(|fault| fault.name == faults[index].name).count();
+        if before > 0 {
+            faults[index].name = format!("{} ({})", faults[index].name, before + 1);
+        }
+    }
+    faults
 }

@@ -147,6 +147,7 @@ impl Runner<'_> {
             seed: self.options.seed,
             replication: task.replication,
             duration: variant.duration,
+            drains: variant.drains,
             warmup,
             timeline_bin: timeline::bin_for(variant.duration),
             is_pilot,

@@ -11,8 +11,15 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct Inputs {
     traces: Vec<(Trace, Arc<TraceData>)>,
-    /// (file, column, unit) and the values.
-    columns: Vec<((String, String, Span), Arc<[Span]>)>,
+    columns: Vec<Column>,
+}
+
+/// The values of a column.
+struct Column {
+    file: String,
+    column: String,
+    unit: Span,
+    values: Arc<[Span]>,
 }
 
 impl Inputs {
@@ -32,7 +39,7 @@ impl Inputs {
                 && self.empirical(distribution).is_none()
             {
                 let values = load_empirical(file, column, *unit, base)?;
-                self.columns.push(((file.clone(), column.clone(), *unit), values));
+                self.columns.push(Column { file: file.clone(), column: column.clone(), unit: *unit, values });
             }
         }
         Ok(())
@@ -45,7 +52,8 @@ impl Inputs {
     /// The values of an `empirical` distribution; `None` for the others.
     pub fn empirical(&self, distribution: &Distribution) -> Option<Arc<[Span]>> {
         let Distribution::Empirical { file, column, unit } = distribution else { return None };
-        self.columns.iter().find(|(known, _)| (&known.0, &known.1, &known.2) == (file, column, unit)).map(|(_, values)| values.clone())
+        let known = self.columns.iter().find(|known| (&known.file, &known.column, &known.unit) == (file, column, unit));
+        known.map(|known| known.values.clone())
     }
 
     /// What a user should know about how the files were read, each with the file's name.

@@ -54,8 +54,10 @@ pub struct Client {
     population: Population,
     addresses: Vec<Option<IpAddr>>,
     nat: Option<(f64, u32)>,
-    /// Tells this client's addresses and sessions from others'.
+    /// Tells this client's users from others'. The same in every replication: who sits where is structure, not chance.
     salt: u64,
+    /// Seeds what sessions and closed-loop users draw.
+    actor_salt: u64,
     class_index: Option<WeightedAliasIndex<f64>>,
     class_rng: Rng,
     work_rng: Rng,
@@ -118,7 +120,8 @@ impl Client {
             population: population(&plan.users),
             addresses,
             nat: plan.nat.map(|(share, behind)| (share.0, behind)),
-            salt: rng::below(&mut stream("addresses"), u64::MAX),
+            salt: rng::below(&mut rng::stream(parts.seed, 0, &format!("client/{}/users", plan.name)), u64::MAX),
+            actor_salt: rng::below(&mut stream("sessions"), u64::MAX),
             class_index: alias(plan.classes.iter().map(|choice| choice.weight).collect()),
             class_rng: stream("class"),
             work_rng: stream("work"),
@@ -189,14 +192,22 @@ impl Client {
         let user = self.draw_user();
         let session = self.next_session;
         self.next_session += 1;
-        let mut rng = Rng::seed_from_u64(mix64(self.salt ^ mix64(session)));
+        let mut rng = Rng::seed_from_u64(mix64(self.actor_salt ^ mix64(session)));
         let left = session_length(plan.requests, &mut rng);
-        Actor { client, user, id: mix64(self.salt.wrapping_add(session)), left, rng, visits: Visits::default(), sum: UserSum::default() }
+        Actor {
+            client,
+            user,
+            id: mix64(self.actor_salt.wrapping_add(session)),
+            left,
+            rng,
+            visits: Visits::default(),
+            sum: UserSum::default(),
+        }
     }
 
     /// User number `user` of a closed loop.
     pub fn closed_user(&mut self, client: u32, user: u32) -> Actor {
-        let rng = Rng::seed_from_u64(mix64(self.salt ^ mix64(u64::from(user))));
+        let rng = Rng::seed_from_u64(mix64(self.actor_salt ^ mix64(u64::from(user))));
         let id = self.user_id(user);
         Actor { client, user, id, left: u32::MAX, rng, visits: Visits::default(), sum: UserSum::default() }
     }

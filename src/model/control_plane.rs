@@ -280,11 +280,11 @@ impl World {
 
     /// A balancer has nobody: any fault among the servers that it reaches is to blame.
     pub(super) fn blame_balancer(&self, balancer: u32) -> u32 {
-        let blamed = self.balancers[balancer as usize].to.iter().map(|to| match to {
+        let mut blamed = self.balancers[balancer as usize].to.iter().map(|to| match to {
             TargetRef::Server(server) => self.blame_server(*server),
             TargetRef::Balancer(inner) => self.blame_balancer(*inner),
         });
-        blamed.filter(|strike| *strike != NONE).next().unwrap_or(NONE)
+        blamed.find(|strike| *strike != NONE).unwrap_or(NONE)
     }
 
     pub(super) fn blame_attempt(&self, attempt: u32) -> u32 {

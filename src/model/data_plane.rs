@@ -80,6 +80,7 @@ impl World {
         let now = self.now();
         let is_counted = now >= self.plan.warmup;
         self.recorder.request_sent(is_counted);
+        self.open_requests += 1;
         if let Some(retries) = &mut self.clients[client as usize].retries {
             retries.first_try(now);
         }
@@ -696,6 +697,7 @@ impl World {
     fn close_request(&mut self, index: u32) {
         let Request { actor, sent, .. } = self.requests[index];
         self.requests[index].client = NONE;
+        self.open_requests -= 1;
         self.requests[index].tried = None;
         self.requests.remove(index);
         if actor != NONE {

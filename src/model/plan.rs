@@ -13,6 +13,8 @@ pub struct Plan {
     pub seed: u64,
     pub replication: u32,
     pub duration: Time,
+    /// After the end nothing new is sent, but what is open is played to its end (a trace without a given duration).
+    pub drains: bool,
     pub warmup: Time,
     /// Width of a bin of the timeline.
     pub timeline_bin: Span,

@@ -14,7 +14,7 @@ use crate::measure::{Recorder, RunRecord, ServerRecord, Timeline, Visits};
 use crate::policy::Targets;
 use crate::rng::{self, Rng};
 use crate::sim::Calendar;
-use crate::units::Time;
+use crate::units::{Span, Time};
 use std::sync::Arc;
 
 /// One health check under way.
@@ -55,9 +55,12 @@ pub(super) struct World {
     /// Checkers that watch each server.
     pub watchers: Vec<Vec<u32>>,
     pub strikes: Vec<Strike>,
-    /// Loads at the end of the warm-up, and at the end of the last bin.
+    /// Loads at the end of the warm-up, of the last bin, and of the run.
     load_at_warmup: Vec<Load>,
     load_at_bin: Vec<Load>,
+    load_at_end: Vec<Load>,
+    /// Requests under way.
+    pub open_requests: u64,
     events: u64,
     /// Last number given to a sending by a balancer.
     pub last_token: u32,
@@ -72,8 +75,15 @@ pub fn run(plan: Plan) -> RunRecord {
         world.events += 1;
         world.handle(event);
     }
+    world.end();
+    if world.plan.drains {
+        world.drain();
+    }
     world.finish()
 }
+
+/// Draining ends after this span at the latest, or after the length of the run: what has no timeout may never end.
+const DRAIN_MIN: Span = Span::from_secs(60);
 
 impl World {
     fn new(plan: Plan) -> World {
@@ -93,6 +103,8 @@ impl World {
             watchers: vec![Vec::new(); topology.servers.len()],
             load_at_warmup: vec![Load::default(); topology.servers.len()],
             load_at_bin: vec![Load::default(); topology.servers.len()],
+            load_at_end: Vec::new(),
+            open_requests: 0,
             clients,
             recorder,
             calendar,
@@ -175,13 +187,33 @@ impl World {
         });
     }
 
-    /// Closes the books at the end of the run.
-    fn finish(mut self) -> RunRecord {
+    /// The window is over.
+    fn end(&mut self) {
         let end = self.plan.duration;
         if (self.recorder.timeline.bins.len() as u64) * self.plan.timeline_bin.0 < end.0 {
             self.end_bin(end);
         }
+        self.load_at_end = self.servers.iter_mut().map(|server| server.load(end)).collect();
+    }
+
+    /// Plays what is open to its end.
+    fn drain(&mut self) {
+        let until = self.plan.duration + DRAIN_MIN.max(Span(self.plan.duration.0));
+        while self.open_requests > 0
+            && let Some(event) = self.calendar.next(until)
+        {
+            self.events += 1;
+            if !matches!(event, Event::Arrive { .. } | Event::ActorSends { .. } | Event::TimelineTick) {
+                self.handle(event);
+            }
+        }
+    }
+
+    /// Closes the books.
+    fn finish(mut self) -> RunRecord {
+        let end = self.plan.duration;
         let unfinished = self.close_requests();
+        let ended = self.now().max(end);
         let window = end - self.plan.warmup;
         let servers = (0..self.servers.len()).map(|server| self.server_record(server, window.0 as f64)).collect();
         let lone = self.topology.clients.iter().filter(|client| client.users.count() == 0 && client.session.is_none());
@@ -197,7 +229,7 @@ impl World {
             classes: recorder.classes,
             servers,
             users: recorder.users,
-            failover: recorder.failover.finish(end),
+            failover: recorder.failover.finish(ended),
             affinity: recorder.affinity,
             checks_sent: recorder.checks_sent,
             checks_failed: recorder.checks_failed,
@@ -217,7 +249,7 @@ impl World {
     }
 
     fn server_record(&mut self, index: usize, window_ns: f64) -> ServerRecord {
-        let load = self.servers[index].load(self.plan.duration);
+        let load = self.load_at_end[index];
         let before = self.load_at_warmup[index];
         let slots = self.topology.servers[index].slots;
         let busy = (load.busy - before.busy) as f64;

@@ -20,7 +20,9 @@ pub use summarise::{About, summarise};
 
 use crate::stats::Estimate;
 use serde::{Serialize, Serializer};
+use serde_json::ser::{Formatter, PrettyFormatter};
 use std::collections::BTreeMap;
+use std::io;
 
 /// A value with its interval; `null` where there is nothing to tell.
 pub type Figure = Option<Estimate>;
@@ -292,7 +294,49 @@ impl Summary {
 
     /// The file `summary.json`.
     pub fn to_json(&self) -> serde_json::Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
+        let mut json = Vec::new();
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut json, EightDigits(PrettyFormatter::new())))?;
+        json.push(b'\n');
+        // The serializer writes UTF-8 only.
+        Ok(String::from_utf8_lossy(&json).into_owned())
+    }
+}
+
+/// Writes figures with eight significant digits (integers below 2^53 in full). More would be noise: replications differ in the
+/// third or fourth, and the last bits of a t quantile differ between platforms, which the bytes of a file should not.
+struct EightDigits(PrettyFormatter<'static>);
+
+impl Formatter for EightDigits {
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        let rounded = if value.fract() == 0.0 || value.abs() >= 1e8 { value } else { format!("{value:.7e}").parse().unwrap_or(value) };
+        self.0.write_f64(writer, rounded)
+    }
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) fn variant(name: &str) -> Compiled {
         point: Vec::new(),
         topology: Arc::new(topology(100.0)),
         duration: Time(12_000_000_000),
+        drains: false,
         warmup: Warmup::Fixed(Span::from_secs(2)),
         slo: None,
         is_oracle: false,
