@@ -5,6 +5,9 @@ use crate::dist::Sampler;
 use crate::rng::Rng;
 use crate::units::{Span, Time};
 
+/// How a server that is well answers a check.
+pub const STATUS_OK: u16 = 200;
+
 /// One balancer's checks of one target.
 pub struct Checker {
     pub balancer: u32,
@@ -75,7 +78,7 @@ impl Checker {
 
     /// What a check meets: the table of faults in the scenario format's documentation.
     pub fn meet(&self, condition: Condition) -> Encounter {
-        let status = if condition.is_in_error { 500 } else { 200 };
+        let status = if condition.is_in_error { 500 } else { STATUS_OK };
         if condition.is_blackholed {
             Encounter::Silence
         } else if condition.is_crashed {
@@ -87,8 +90,13 @@ impl Checker {
         } else if self.plan.joins_queue && !condition.is_in_error {
             Encounter::Queues
         } else {
-            Encounter::Answered { passes: (self.plan.status.first..=self.plan.status.last).contains(&status) }
+            Encounter::Answered { passes: self.expects(status) }
         }
+    }
+
+    /// Whether an answer with this status passes.
+    pub fn expects(&self, status: u16) -> bool {
+        (self.plan.status.first..=self.plan.status.last).contains(&status)
     }
 
     /// Takes in the outcome of a check; `Some(view)` where it changes the view.

@@ -53,7 +53,7 @@ pub struct Client {
     pub first_user: u32,
     population: Population,
     addresses: Vec<Option<IpAddr>>,
-    nat: Option<(f64, u32)>,
+    nat: Option<Nat>,
     /// Tells this client's users from others'. The same in every replication: who sits where is structure, not chance.
     salt: u64,
     /// Seeds what sessions and closed-loop users draw.
@@ -64,6 +64,15 @@ pub struct Client {
     user_rng: Rng,
     next_user: u32,
     next_session: u64,
+}
+
+/// Who shares addresses.
+struct Nat {
+    share: f64,
+    /// Number of shared addresses.
+    behind: u32,
+    /// Multiplier that permutes the users.
+    stride: u64,
 }
 
 enum Population {
@@ -119,7 +128,7 @@ impl Client {
             first_user: parts.first_user,
             population: population(&plan.users),
             addresses,
-            nat: plan.nat.map(|(share, behind)| (share.0, behind)),
+            nat: plan.nat.map(|(share, behind)| Nat { share: share.0, behind, stride: coprime(u64::from(plan.users.count()).max(1)) }),
             salt: rng::below(&mut rng::stream(parts.seed, 0, &format!("client/{}/users", plan.name)), u64::MAX),
             actor_salt: rng::below(&mut stream("sessions"), u64::MAX),
             class_index: alias(plan.classes.iter().map(|choice| choice.weight).collect()),
@@ -229,10 +238,10 @@ impl Client {
         if let Some(Some(address)) = self.addresses.get(user as usize) {
             return *address;
         }
-        let number = match self.nat {
-            Some((share, behind)) if self.is_behind_nat(user, share) => {
+        let number = match &self.nat {
+            Some(nat) if self.is_behind_nat(user, nat) => {
                 // Counted from the top, where no user's own number is.
-                u32::MAX - (mix64(self.salt ^ !u64::from(user)) % u64::from(behind)) as u32
+                u32::MAX - (mix64(self.salt ^ !u64::from(user)) % u64::from(nat.behind)) as u32
             }
             _ => user,
         };
@@ -240,15 +249,15 @@ impl Client {
     }
 
     /// Exactly the share of a bounded population, in an order that has nothing to do with popularity.
-    fn is_behind_nat(&self, user: u32, share: f64) -> bool {
+    fn is_behind_nat(&self, user: u32, nat: &Nat) -> bool {
         let user = u64::from(user);
         match &self.population {
             Population::Alike(users) | Population::Zipf(_, users) => {
                 let users = u64::from(*users);
-                let place = (user.wrapping_mul(coprime(users)) + self.salt % users) % users;
-                (place as f64) < share * users as f64
+                let place = (user.wrapping_mul(nat.stride) + self.salt % users) % users;
+                (place as f64) < nat.share * users as f64
             }
-            Population::Unbounded | Population::Traced => (mix64(self.salt ^ user) >> 11) as f64 / ((1u64 << 53) as f64) < share,
+            Population::Unbounded | Population::Traced => (mix64(self.salt ^ user) >> 11) as f64 / ((1u64 << 53) as f64) < nat.share,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What happens beside the requests: health checks, faults, and whom to blame for a failure.
 
 use super::attempt::{Attempt, Phase};
-use super::checker::{Checker, Condition, Encounter};
+use super::checker::{Checker, Condition, Encounter, STATUS_OK};
 use super::client::NONE;
 use super::event::{Event, Ref};
 use super::plan::{FaultKind, FaultSchedule, TargetRef};
@@ -46,8 +46,11 @@ impl World {
         let travel = checker.draw_latency();
         let check = self.checks.insert(Check { checker: index });
         let check = self.checks.at(check);
+        let deadline = checker.deadline();
         if travel == Span::ZERO {
             self.check_at_target(check);
+        } else if now + travel > deadline {
+            self.calendar.schedule(deadline, Event::CheckEnds { check, passed: false });
         } else {
             self.calendar.schedule(now + travel, Event::CheckAtTarget { check });
         }
@@ -102,14 +105,19 @@ impl World {
     fn check_joins_queue(&mut self, check: Ref, to: TargetRef) {
         let TargetRef::Server(server) = to else { return self.check_ends(check, true) };
         let attempt = self.new_attempt(Attempt { server, check: check.index, phase: Phase::ToServer, ..Attempt::new(NONE, Span::ZERO) });
-        self.begin_hop(attempt, NONE);
+        // Only for the time since which it waits. The place in memory may go on to a request that is given up on its way to a
+        // balancer, and then the old balancer is looked at: it must be one.
+        self.begin_hop(attempt, self.topology.entry);
         self.check_attempts.resize(self.attempts.capacity() as usize, None);
         self.check_attempts[attempt as usize] = Some(check);
         self.at_server(attempt);
     }
 
-    /// A check that had joined the queue has been answered.
+    /// A check that had joined the queue has been answered; the answer may not get out.
     pub(super) fn check_served(&mut self, attempt: u32) {
+        if self.servers[self.attempts[attempt].server as usize].rare.blackholes > 0 {
+            return self.lose(attempt, NONE);
+        }
         self.end_queued_check(attempt, true);
     }
 
@@ -123,6 +131,7 @@ impl World {
         let Some(check) = check.filter(|check| self.checks.is_current(*check)) else { return };
         let checker = &mut self.checkers[self.checks[check.index].checker as usize];
         let at = self.calendar.now() + checker.draw_latency();
+        let passed = passed && checker.expects(STATUS_OK);
         self.calendar.schedule(at, Event::CheckEnds { check, passed });
     }
 
@@ -146,6 +155,7 @@ impl World {
                 TargetRef::Balancer(_) => true,
             };
             self.recorder.failover.rotation_changed(index, view, is_server_well, now);
+            self.dispatch_waiting(balancer as u32);
         }
     }
 

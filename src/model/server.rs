@@ -163,7 +163,7 @@ impl Server {
         self.is_troubled = !self.rare.faults.is_empty();
     }
 
-    /// The integrals up to `now`. Called at least once a bin of the timeline, so that 64 bits are enough in between.
+    /// The integrals up to `now`. Called at least once a minute, so that 64 bits are enough in between.
     pub fn load(&mut self, now: Time) -> Load {
         self.accrue(now);
         let is_up = self.is_up();

@@ -34,6 +34,9 @@ pub(super) struct Strike {
 pub(super) struct World {
     pub plan: Plan,
     pub topology: Arc<Topology>,
+    /// As in the topology, near at hand.
+    pub depth_max: usize,
+    pub entry: u32,
     pub calendar: Calendar<Event>,
     pub recorder: Recorder,
     pub clients: Vec<Client>,
@@ -65,6 +68,9 @@ pub(super) struct World {
     /// Last number given to a sending by a balancer.
     pub last_token: u32,
 }
+
+/// A hundred million requests wait for a minute in a third of 64 bits of nanoseconds, and more do not fit into memory.
+const LOAD_INTERVAL_MAX: Span = Span::from_secs(60);
 
 /// Runs a plan to its end.
 pub fn run(plan: Plan) -> RunRecord {
@@ -108,6 +114,8 @@ impl World {
             clients,
             recorder,
             calendar,
+            depth_max: topology.depth_max,
+            entry: topology.entry,
             topology,
             plan,
             actors: Slab::default(),
@@ -127,7 +135,7 @@ impl World {
     /// Schedules what happens by itself: the warm-up's end first, so that it precedes arrivals at the same time.
     fn begin(&mut self) {
         self.calendar.schedule(self.plan.warmup, Event::WarmupEnds);
-        self.calendar.schedule(Time::ZERO + self.plan.timeline_bin, Event::TimelineTick);
+        self.schedule_tick();
         self.begin_checks();
         self.begin_faults();
         self.begin_clients();
@@ -168,8 +176,27 @@ impl World {
 
     fn timeline_tick(&mut self) {
         let now = self.now();
-        self.end_bin(now);
-        self.calendar.schedule(now + self.plan.timeline_bin, Event::TimelineTick);
+        if now == self.bin_ends() {
+            self.end_bin(now);
+        } else {
+            for server in &mut self.servers {
+                let _ = server.load(now);
+            }
+        }
+        self.schedule_tick();
+    }
+
+    /// At the end of the bin, or earlier for the sake of the integrals. Not at the end of the run: `finish` closes the last
+    /// bin when everything of that instant has happened.
+    fn schedule_tick(&mut self) {
+        let at = (self.now() + LOAD_INTERVAL_MAX).min(self.bin_ends());
+        if at < self.plan.duration {
+            self.calendar.schedule(at, Event::TimelineTick);
+        }
+    }
+
+    fn bin_ends(&self) -> Time {
+        Time((self.recorder.timeline.bins.len() as u64 + 1) * self.plan.timeline_bin.0)
     }
 
     fn end_bin(&mut self, now: Time) {

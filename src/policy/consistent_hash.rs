@@ -118,10 +118,6 @@ impl ConsistentHash {
 }
 
 impl Policy for ConsistentHash {
-    fn reads_request(&self) -> bool {
-        true
-    }
-
     fn pick(&mut self, request: &Request, targets: &Targets, _: &mut Rng) -> Pick {
         if targets.eligible().is_empty() {
             return Pick::Nobody;

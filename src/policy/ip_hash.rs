@@ -50,10 +50,6 @@ struct IpHash {
 }
 
 impl Policy for IpHash {
-    fn reads_request(&self) -> bool {
-        true
-    }
-
     fn pick(&mut self, request: &Request, targets: &Targets, _: &mut Rng) -> Pick {
         let (v4, v6);
         let address: &[u8] = match request.address {

@@ -289,6 +289,10 @@ impl<L: Load, K: LoadKey> LeastLoaded<L, K> {
 }
 
 impl<L: Load, K: LoadKey> Policy for LeastLoaded<L, K> {
+    fn reads_request(&self) -> bool {
+        false
+    }
+
     fn pick(&mut self, _: &Request, _: &Targets, rng: &mut Rng) -> Pick {
         if self.tree.is_empty() {
             return Pick::Nobody;

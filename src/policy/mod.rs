@@ -141,9 +141,9 @@ pub trait Policy: Send {
     /// Chooses among `targets.eligible()`.
     fn pick(&mut self, request: &Request, targets: &Targets, rng: &mut Rng) -> Pick;
 
-    /// Whether it looks at who sends a request, and what for. Where it does not, the balancer need not work that out.
+    /// Whether it looks at who sends a request, and what for. Those that say no spare the balancer working that out.
     fn reads_request(&self) -> bool {
-        false
+        true
     }
 
     /// A request was sent to `target`; `targets.in_flight` counts it already.

@@ -68,6 +68,10 @@ impl PowerOfD {
 }
 
 impl Policy for PowerOfD {
+    fn reads_request(&self) -> bool {
+        false
+    }
+
     fn pick(&mut self, _: &Request, targets: &Targets, rng: &mut Rng) -> Pick {
         let (eligible, in_flight) = (targets.eligible(), &targets.in_flight);
         let n = eligible.len();

@@ -23,6 +23,10 @@ impl Recipe for Config {
 struct Random;
 
 impl Policy for Random {
+    fn reads_request(&self) -> bool {
+        false
+    }
+
     fn pick(&mut self, _: &Request, targets: &Targets, rng: &mut Rng) -> Pick {
         let eligible = targets.eligible();
         if eligible.is_empty() {

@@ -56,6 +56,10 @@ impl Rotation {
 }
 
 impl Policy for Rotation {
+    fn reads_request(&self) -> bool {
+        false
+    }
+
     fn pick(&mut self, _: &Request, targets: &Targets, _: &mut Rng) -> Pick {
         Rotation::pick(self, targets)
     }

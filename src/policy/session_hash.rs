@@ -32,10 +32,6 @@ struct SessionHash {
 }
 
 impl Policy for SessionHash {
-    fn reads_request(&self) -> bool {
-        true
-    }
-
     fn pick(&mut self, request: &Request, targets: &Targets, _: &mut Rng) -> Pick {
         let mut hash = request.session;
         self.walk.pick(targets, &mut self.rotation, || {

@@ -26,6 +26,10 @@ struct WeightedRandom {
 }
 
 impl Policy for WeightedRandom {
+    fn reads_request(&self) -> bool {
+        false
+    }
+
     fn pick(&mut self, _: &Request, targets: &Targets, rng: &mut Rng) -> Pick {
         let Some(&total) = self.ends.last() else { return Pick::Nobody };
         let point = below(rng, total);

@@ -65,6 +65,10 @@ struct Smooth {
 }
 
 impl Policy for Smooth {
+    fn reads_request(&self) -> bool {
+        false
+    }
+
     fn pick(&mut self, _: &Request, _: &Targets, _: &mut Rng) -> Pick {
         let mut largest = i64::MIN;
         for (current, weight) in self.eligible_current.iter_mut().zip(&self.eligible_weight) {

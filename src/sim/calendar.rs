@@ -139,10 +139,10 @@ impl<E: Copy> Calendar<E> {
         let mut first = self.heap.first().map_or(NEVER, |entry| entry.key);
         let mut from = usize::MAX;
         for (lane, &head) in self.heads.iter().enumerate() {
-            if head < first {
-                first = head;
-                from = lane;
-            }
+            // Without a branch: which head is first is what the processor could not guess.
+            let is_first = head < first;
+            first = if is_first { head } else { first };
+            from = if is_first { lane } else { from };
         }
         let at = Time((first >> 64) as u64);
         if at > until || first == NEVER {
@@ -179,15 +179,25 @@ fn rise<E: Copy>(heap: &mut [Entry<E>], entry: Entry<E>) {
 #[inline(always)]
 fn sink<E: Copy>(heap: &mut [Entry<E>], entry: Entry<E>) {
     let mut place = 0;
+    let end = heap.len();
     loop {
         let child = 4 * place + 1;
-        let Some(children) = heap.get(child..(child + 4).min(heap.len())) else { break };
-        let Some((offset, least)) = children.iter().enumerate().min_by_key(|(_, child)| child.key) else { break };
-        if least.key >= entry.key {
+        if child >= end {
             break;
         }
-        heap[place] = *least;
-        place = child + offset;
+        let mut least = child;
+        let mut least_key = heap[child].key;
+        for other in child + 1..(child + 4).min(end) {
+            if heap[other].key < least_key {
+                least = other;
+                least_key = heap[other].key;
+            }
+        }
+        if least_key >= entry.key {
+            break;
+        }
+        heap[place] = heap[least];
+        place = least;
     }
     heap[place] = entry;
 }

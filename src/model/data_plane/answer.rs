@@ -1,0 +1,207 @@
+//! Answers return: through the balancers, which may try again, to the client.
+
+use crate::measure::affinity::Answer;
+use crate::measure::recorder::Answered;
+use crate::model::attempt::{Attempt, Hop, NOT_WAITED, Phase};
+use crate::model::client::NONE;
+use crate::model::event::Event;
+use crate::model::plan::TargetRef;
+use crate::model::world::World;
+use crate::policy::Outcome;
+use crate::scenario::Failure;
+
+impl World {
+    #[inline(never)]
+    pub(in crate::model) fn answer_failure(&mut self, attempt: u32, failure: Failure, strike: u32) {
+        if self.attempts[attempt].check != NONE {
+            return self.check_fails_at_server(attempt);
+        }
+        if self.attempts[attempt].is_abandoned {
+            return self.free_attempt(attempt);
+        }
+        self.attempts[attempt].failure = Some(failure);
+        self.attempts[attempt].strike = strike;
+        let request = self.attempts[attempt].request;
+        if self.requests[request].is_counted {
+            self.recorder.attempts.fail(failure);
+        }
+        self.answer(attempt);
+    }
+
+    #[inline(always)]
+    pub(in crate::model) fn answer(&mut self, attempt: u32) {
+        let server = self.attempts[attempt].server as usize;
+        self.attempts[attempt].phase = Phase::Returning;
+        let attempts = &self.attempts;
+        if !self.server_links[server].carry(|| Event::ResultAtBalancer(attempts.at(attempt)), &mut self.calendar) {
+            self.result_at_balancer(attempt);
+        }
+    }
+
+    #[inline(always)]
+    pub(in crate::model) fn result_at_balancer(&mut self, attempt: u32) {
+        let hop = self.hop(attempt);
+        self.close_hop(attempt, hop, true);
+        self.pass_on(attempt, hop);
+    }
+
+    /// The result of an attempt goes on from a balancer that no longer counts it.
+    #[inline(always)]
+    pub(in crate::model) fn pass_on(&mut self, attempt: u32, hop: Hop) {
+        let balancer = &self.balancers[hop.balancer as usize];
+        if balancer.sticky.is_some() && self.attempts[attempt].failure.is_none() {
+            self.remember(attempt, hop);
+        }
+        let is_awaited = !self.balancers[hop.balancer as usize].waiting.is_empty();
+        self.leave_balancer(attempt);
+        if is_awaited {
+            // Whoever waits is served after the result, at the same instant.
+            self.dispatch_waiting(hop.balancer);
+        }
+    }
+
+    /// The balancer no longer counts the attempt at this hop. `is_heard_from`: the target said something, if only that the
+    /// connection failed.
+    #[inline(always)]
+    pub(in crate::model) fn close_hop(&mut self, attempt: u32, hop: Hop, is_heard_from: bool) {
+        let now = self.now();
+        let failure = self.attempts[attempt].failure;
+        let balancer = &mut self.balancers[hop.balancer as usize];
+        // An inner balancer answers for a server that does not.
+        let is_broken = matches!(failure, Some(Failure::ConnectFailure | Failure::Reset));
+        let is_answered = is_heard_from && !(is_broken && matches!(balancer.to[hop.target as usize], TargetRef::Server(_)));
+        let outcome = Outcome { now, latency: now - hop.sent, is_answered, is_ok: is_heard_from && failure.is_none() };
+        balancer.done(hop.target, &outcome);
+        self.attempts[attempt].open_hops -= 1;
+    }
+
+    #[inline(never)]
+    pub(in crate::model) fn remember(&mut self, attempt: u32, hop: Hop) {
+        let now = self.now();
+        let (holder, _) = self.holder(&self.requests[self.attempts[attempt].request]);
+        if let Some(sticky) = &mut self.balancers[hop.balancer as usize].sticky {
+            sticky.answered(holder, hop.target, now);
+        }
+    }
+
+    /// The result goes up, unless this balancer tries again.
+    #[inline(always)]
+    pub(in crate::model) fn leave_balancer(&mut self, attempt: u32) {
+        if let Some(failure) = self.attempts[attempt].failure
+            && self.balancer_retries(attempt, failure)
+        {
+            return;
+        }
+        let hop = self.hop(attempt);
+        let leaving = &mut self.attempts[attempt];
+        leaving.phase = Phase::Returning;
+        let attempts = &mut self.attempts;
+        if attempts[attempt].depth > 0 {
+            attempts[attempt].depth -= 1;
+            let link = &mut self.balancers[hop.balancer as usize].link;
+            if !link.carry(|| Event::ResultAtBalancer(attempts.at(attempt)), &mut self.calendar) {
+                self.result_at_balancer(attempt);
+            }
+        } else {
+            let client = self.requests[attempts[attempt].request].client as usize;
+            let link = &mut self.clients[client].link;
+            if !link.carry(|| Event::ResultAtClient(attempts.at(attempt)), &mut self.calendar) {
+                self.result_at_client(attempt);
+            }
+        }
+    }
+
+    #[inline(never)]
+    pub(in crate::model) fn balancer_retries(&mut self, attempt: u32, failure: Failure) -> bool {
+        let now = self.now();
+        let place = self.hop_place(attempt, self.attempts[attempt].depth);
+        let hop = self.hops[place];
+        let Some(retries) = &mut self.balancers[hop.balancer as usize].retries else { return false };
+        let Some(wait) = retries.wait(failure, hop.retries, now) else { return false };
+        if retries.is_to_other() {
+            self.remember_tried(attempt);
+        }
+        self.hops[place].retries += 1;
+        self.hops[place].waits_since = NOT_WAITED;
+        self.count_retry(self.attempts[attempt].request);
+        let again = &mut self.attempts[attempt];
+        again.phase = Phase::AtBalancer;
+        again.failure = None;
+        again.will_fail = false;
+        again.strike = NONE;
+        again.server = NONE;
+        self.attempts.retire(attempt);
+        self.calendar.schedule(now + wait, Event::BalancerRetry(self.attempts.at(attempt)));
+        true
+    }
+
+    pub(in crate::model) fn remember_tried(&mut self, attempt: u32) {
+        let Attempt { server, request, .. } = self.attempts[attempt];
+        let tried = self.requests[request].tried.get_or_insert_default();
+        if server != NONE && !tried.contains(&server) {
+            tried.push(server);
+        }
+    }
+
+    pub(in crate::model) fn count_retry(&mut self, request: u32) {
+        self.recorder.retried += u64::from(self.requests[request].is_counted);
+    }
+
+    #[inline(always)]
+    pub(in crate::model) fn result_at_client(&mut self, attempt: u32) {
+        let Attempt { request, server, failure, strike, .. } = self.attempts[attempt];
+        match failure {
+            None => {
+                self.free_attempt(attempt);
+                self.request_answered(request, server);
+            }
+            Some(failure) => {
+                self.keep_tried_for_client(attempt);
+                self.free_attempt(attempt);
+                self.attempt_failed(request, failure, strike);
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(in crate::model) fn request_answered(&mut self, index: u32, server: u32) {
+        let now = self.now();
+        let request = &self.requests[index];
+        let (client, actor, is_counted) = (request.client, request.actor, request.is_counted);
+        let latency = now - request.sent;
+        let user = self.user_place(request.client, request.user);
+        let answered = Answered { class: request.class, latency, is_counted, user };
+        self.recorder.request_answered(answered, now);
+        if actor != NONE || user.is_some() {
+            self.count_visit(client, actor, user, server, is_counted);
+        }
+        if actor != NONE && is_counted {
+            self.actors[actor].sum.add(latency);
+        }
+        self.close_request(index);
+    }
+
+    /// Place of a user among all that can come back.
+    #[inline(always)]
+    pub(in crate::model) fn user_place(&self, client: u32, user: u32) -> Option<u32> {
+        let client = &self.clients[client as usize];
+        client.users_return().then(|| client.first_user + user)
+    }
+
+    /// Affinity is a matter of sessions where there are some, else of users.
+    #[inline(never)]
+    pub(in crate::model) fn count_visit(&mut self, client: u32, actor: u32, user: Option<u32>, server: u32, is_counted: bool) {
+        let answer = Answer { server, incarnation: self.servers[server as usize].rare.incarnation, is_counted };
+        let is_session = self.topology.clients[client as usize].session.is_some();
+        let mut visits = match user {
+            Some(user) if !is_session => self.visits[user as usize],
+            _ => self.actors[actor].visits,
+        };
+        let last = visits.last().filter(|last| *last != server).map(|last| self.is_gone(last));
+        visits.answer(answer, last, &mut self.recorder.affinity);
+        match user {
+            Some(user) if !is_session => self.visits[user as usize] = visits,
+            _ => self.actors[actor].visits = visits,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Somebody gives up: timeouts of clients and balancers, retries, abandoned work, and the end of a request.
+
+use crate::model::attempt::{Attempt, Phase, Request};
+use crate::model::client::NONE;
+use crate::model::event::{Event, Ref};
+use crate::model::plan::ArrivalPlan;
+use crate::model::world::World;
+use crate::scenario::Failure;
+use crate::units::{Span, Time};
+
+/// What passes between two requests of a user who neither waits nor thinks.
+const ACTOR_PAUSE: Span = Span::from_millis(1);
+
+impl World {
+    pub(in crate::model) fn client_times_out(&mut self, timed_out: Ref) {
+        if !self.requests.is_current(timed_out) {
+            return;
+        }
+        let request = timed_out.index;
+        let attempt = self.requests[request].attempt;
+        let strike = self.blame_attempt(attempt);
+        if self.requests[request].is_counted && self.is_at_server(attempt) {
+            self.recorder.attempts.fail(Failure::Timeout);
+        }
+        self.keep_tried_for_client(attempt);
+        self.abandon(attempt, 0);
+        self.attempt_failed(request, Failure::Timeout, strike);
+    }
+
+    pub(in crate::model) fn keep_tried_for_client(&mut self, attempt: u32) {
+        let client = self.requests[self.attempts[attempt].request].client as usize;
+        if self.clients[client].retries.as_ref().is_some_and(|retries| retries.is_to_other()) {
+            self.remember_tried(attempt);
+        }
+    }
+
+    /// One try of the client has failed: the next one, or the end.
+    #[inline(never)]
+    pub(in crate::model) fn attempt_failed(&mut self, index: u32, failure: Failure, strike: u32) {
+        let now = self.now();
+        let request = &mut self.requests[index];
+        request.attempt = NONE;
+        let retries = self.clients[request.client as usize].retries.as_mut();
+        let to_other = retries.as_ref().is_some_and(|retries| retries.is_to_other());
+        let Some(wait) = retries.and_then(|retries| retries.wait(failure, request.retries, now)) else {
+            let (sent, is_counted) = (request.sent, request.is_counted);
+            self.recorder.request_failed(failure, (strike != NONE).then_some(strike), sent, is_counted);
+            return self.close_request(index);
+        };
+        request.retries += 1;
+        if !to_other {
+            request.tried = None;
+        }
+        self.count_retry(index);
+        self.requests.retire(index);
+        self.calendar.schedule(now + wait, Event::ClientRetry(self.requests.at(index)));
+    }
+
+    pub(in crate::model) fn client_retries(&mut self, request: Ref) {
+        if self.requests.is_current(request) {
+            self.send_attempt(request.index);
+        }
+    }
+
+    #[inline(always)]
+    pub(in crate::model) fn close_request(&mut self, index: u32) {
+        let Request { actor, sent, .. } = self.requests[index];
+        self.requests[index].client = NONE;
+        self.open_requests -= 1;
+        self.requests[index].tried = None;
+        self.requests.remove(index);
+        if actor != NONE {
+            self.actor_goes_on(actor, sent);
+        }
+    }
+
+    /// A session thinks before its next request, or is over. Whoever was turned away in no time and does not think would send
+    /// for ever at the same instant; it waits for a moment.
+    #[inline(never)]
+    pub(in crate::model) fn actor_goes_on(&mut self, index: u32, sent: Time) {
+        let topology = self.topology.clone();
+        let actor = &mut self.actors[index];
+        let plan = &topology.clients[actor.client as usize];
+        let think = match (&plan.session, &plan.arrivals) {
+            (Some(session), _) => {
+                actor.left -= 1;
+                if actor.left == 0 {
+                    return self.end_session(index);
+                }
+                &session.think
+            }
+            (None, ArrivalPlan::Closed { think, .. }) => think,
+            (None, _) => unreachable!("only sessions and closed loops have actors"),
+        };
+        let at = self.calendar.now() + think.sample(&mut actor.rng);
+        let at = if at == sent { at + ACTOR_PAUSE } else { at };
+        self.calendar.schedule(at, Event::ActorSends { actor: index });
+    }
+
+    pub(in crate::model) fn end_session(&mut self, index: u32) {
+        self.tell_session_latency(index);
+        let actor = &self.actors[index];
+        if !self.clients[actor.client as usize].users_return() {
+            let id = actor.id;
+            for balancer in &mut self.balancers {
+                if let Some(sticky) = &mut balancer.sticky {
+                    sticky.forget(id);
+                }
+            }
+        }
+        self.actors.remove(index);
+    }
+
+    /// A session whose user does not come back is a user by itself.
+    pub(in crate::model) fn tell_session_latency(&mut self, index: u32) {
+        let actor = &mut self.actors[index];
+        let sum = std::mem::take(&mut actor.sum);
+        if !self.clients[actor.client as usize].users_return()
+            && let Some(mean) = sum.mean()
+        {
+            self.recorder.users.record(mean);
+        }
+    }
+
+    pub(in crate::model) fn is_at_server(&self, attempt: u32) -> bool {
+        matches!(self.attempts[attempt].phase, Phase::ToServer | Phase::Queued | Phase::InService | Phase::Lost)
+    }
+
+    /// Nobody waits any more at hop `outer` and outside it: the balancers from there on close their connections; the server
+    /// works on unless it cancels.
+    pub(in crate::model) fn abandon(&mut self, attempt: u32, outer: usize) {
+        let first = self.hop_place(attempt, 0);
+        let inner = first + usize::from(self.attempts[attempt].depth);
+        while usize::from(self.attempts[attempt].open_hops) > outer {
+            let hop = self.hops[first + usize::from(self.attempts[attempt].open_hops) - 1];
+            self.close_hop(attempt, hop, false);
+        }
+        self.leave_server(attempt);
+        for place in first + outer..=inner {
+            self.dispatch_waiting(self.hops[place].balancer);
+        }
+    }
+
+    /// An attempt that nobody waits for leaves the server, or stays as work for nothing.
+    pub(in crate::model) fn leave_server(&mut self, attempt: u32) {
+        let now = self.now();
+        let Attempt { phase, server, .. } = self.attempts[attempt];
+        let cancels = server != NONE && self.topology.servers[server as usize].cancels_abandoned;
+        match phase {
+            Phase::ToServer | Phase::Queued | Phase::InService if !cancels => self.attempts[attempt].is_abandoned = true,
+            Phase::Queued => {
+                self.servers[server as usize].leaves_line(now);
+                self.attempts.retire(attempt);
+                self.attempts[attempt].phase = Phase::Cancelled;
+            }
+            Phase::InService if self.servers[server as usize].is_shared => {
+                self.servers[server as usize].cancel_shared(attempt, now);
+                self.free_attempt(attempt);
+                self.schedule_sharing(server);
+            }
+            Phase::InService => {
+                self.free_attempt(attempt);
+                self.servers[server as usize].release(now);
+                self.start_waiting(server);
+            }
+            _ => self.free_attempt(attempt),
+        }
+    }
+
+    /// A balancer gives up on its target. What the target holds becomes abandoned; the request goes on in a slot of its own.
+    pub(in crate::model) fn balancer_times_out(&mut self, request: Ref, token: u32, is_connect: bool) {
+        if !self.requests.is_current(request) || self.requests[request.index].attempt == NONE {
+            return;
+        }
+        let index = self.requests[request.index].attempt;
+        let first = self.hop_place(index, 0);
+        let open = usize::from(self.attempts[index].open_hops);
+        let Some(depth) = (0..open).find(|depth| self.hops[first + depth].token == token) else { return };
+        let failure = if is_connect { Failure::ConnectFailure } else { Failure::Timeout };
+        let strike = self.blame_attempt(index);
+        if self.requests[request.index].is_counted && self.is_at_server(index) {
+            self.recorder.attempts.fail(failure);
+        }
+        let left = &self.attempts[index];
+        let fresh = Attempt {
+            failure: Some(failure),
+            strike,
+            depth: depth as u8,
+            open_hops: depth as u8 + 1,
+            server: left.server,
+            ..Attempt::new(request.index, left.work)
+        };
+        let fresh = self.new_attempt(fresh);
+        let place = self.hop_place(fresh, 0);
+        self.hops.copy_within(first..first + self.depth_max, place);
+        self.requests[request.index].attempt = fresh;
+        self.abandon(index, depth + 1);
+        let hop = self.hop(fresh);
+        self.close_hop(fresh, hop, false);
+        self.pass_on(fresh, hop);
+    }
+}

@@ -1,0 +1,187 @@
+//! Servers work: what arrives starts, waits, is refused or meets a fault, and is done.
+
+use crate::measure::recorder::Served;
+use crate::model::attempt::{Attempt, Phase};
+use crate::model::client::NONE;
+use crate::model::event::Event;
+use crate::model::server::Admission;
+use crate::model::world::World;
+use crate::rng;
+use crate::scenario::Failure;
+use crate::units::Span;
+
+impl World {
+    #[inline(always)]
+    pub(in crate::model) fn at_server(&mut self, attempt: u32) {
+        let now = self.now();
+        let index = self.attempts[attempt].server;
+        if self.servers[index as usize].is_troubled && self.meets_trouble(attempt) {
+            return;
+        }
+        let entered = self.hops[self.hop_place(attempt, self.attempts[attempt].depth)].waits_since.min(now);
+        let server = &mut self.servers[index as usize];
+        let joined = &mut self.attempts[attempt];
+        joined.entered = entered;
+        joined.duration = server.duration(joined.work);
+        joined.phase = Phase::InService;
+        match server.admit(attempt, joined.duration, now) {
+            Admission::Starts if server.is_shared => self.schedule_sharing(index),
+            Admission::Starts => {
+                let at = now + joined.duration;
+                self.calendar.schedule(at, Event::Finished(self.attempts.at(attempt)));
+            }
+            Admission::Waits => {
+                joined.phase = Phase::Queued;
+                joined.next = NONE;
+                let last = std::mem::replace(&mut server.tail, attempt);
+                if last == NONE {
+                    server.head = attempt;
+                } else {
+                    self.attempts[last].next = attempt;
+                }
+            }
+            Admission::Refused => self.answer_failure(attempt, Failure::Refused, self.blame_server(index)),
+        }
+    }
+
+    /// Whether a fault keeps the attempt from the server's queue.
+    #[inline(never)]
+    pub(in crate::model) fn meets_trouble(&mut self, attempt: u32) -> bool {
+        if !self.servers[self.attempts[attempt].server as usize].is_up() {
+            self.meets_fault(attempt);
+            return true;
+        }
+        // A health check has drawn before it joined the queue.
+        self.attempts[attempt].check == NONE && self.draws_error(attempt)
+    }
+
+    /// The server cannot be talked to.
+    #[inline(never)]
+    pub(in crate::model) fn meets_fault(&mut self, attempt: u32) {
+        let server = self.attempts[attempt].server;
+        let strike = self.blame_server(server);
+        if self.servers[server as usize].rare.blackholes == 0 && self.servers[server as usize].rare.crashes > 0 {
+            return self.answer_failure(attempt, Failure::ConnectFailure, strike);
+        }
+        let Attempt { check, is_abandoned, .. } = self.attempts[attempt];
+        if self.servers[server as usize].rare.blackholes > 0 && check == NONE && !is_abandoned {
+            let hop = self.hop(attempt);
+            if let Some(timeout) = self.balancers[hop.balancer as usize].connect_timeout {
+                let request = self.requests.at(self.attempts[attempt].request);
+                let event = Event::BalancerTimeout { request, token: hop.token, is_connect: true };
+                self.calendar.schedule((hop.sent + timeout).max(self.now()), event);
+            }
+        }
+        self.lose(attempt, strike);
+    }
+
+    /// Nothing will come back. An abandoned attempt has nobody left to wonder, a check has its deadline.
+    #[inline(never)]
+    pub(in crate::model) fn lose(&mut self, attempt: u32, strike: u32) {
+        if self.attempts[attempt].is_abandoned || self.attempts[attempt].check != NONE {
+            return self.free_attempt(attempt);
+        }
+        self.attempts[attempt].phase = Phase::Lost;
+        self.attempts[attempt].strike = strike;
+    }
+
+    /// Whether an error fault answers this one at once; one that fails after the work is marked.
+    #[inline(never)]
+    pub(in crate::model) fn draws_error(&mut self, attempt: u32) -> bool {
+        let server = self.attempts[attempt].server as usize;
+        for fault in 0..self.servers[server].rare.errors.len() {
+            let (strike, share, at_once) = self.servers[server].rare.errors[fault];
+            if rng::unit(&mut self.server_errors[server]) < share {
+                if at_once {
+                    self.answer_failure(attempt, Failure::ServerError, strike);
+                    return true;
+                }
+                self.attempts[attempt].will_fail = true;
+                self.attempts[attempt].strike = strike;
+            }
+        }
+        false
+    }
+
+    pub(in crate::model) fn schedule_sharing(&mut self, server: u32) {
+        if let Some((at, generation)) = self.servers[server as usize].next_shared(self.calendar.now()) {
+            self.calendar.schedule(at, Event::ShareFinished { server, generation });
+        }
+    }
+
+    #[inline(always)]
+    pub(in crate::model) fn finished(&mut self, attempt: u32) {
+        let now = self.now();
+        let server = self.attempts[attempt].server;
+        self.servers[server as usize].release(now);
+        self.start_waiting(server);
+        self.served(attempt);
+    }
+
+    /// Fills free slots from the line.
+    #[inline(always)]
+    pub(in crate::model) fn start_waiting(&mut self, index: u32) {
+        let now = self.now();
+        loop {
+            let server = &mut self.servers[index as usize];
+            let first = server.head;
+            if first == NONE || !server.has_free_slot() {
+                return;
+            }
+            let started = &mut self.attempts[first];
+            server.head = started.next;
+            if server.head == NONE {
+                server.tail = NONE;
+            }
+            if started.phase == Phase::Cancelled {
+                self.free_attempt(first);
+                continue;
+            }
+            server.starts_waiting();
+            started.duration = server.duration(started.work);
+            started.phase = Phase::InService;
+            let at = now + started.duration;
+            self.calendar.schedule(at, Event::Finished(self.attempts.at(first)));
+        }
+    }
+
+    pub(in crate::model) fn share_finished(&mut self, server: u32, generation: u32) {
+        let now = self.now();
+        if self.servers[server as usize].rare.sharing.generation != generation {
+            return;
+        }
+        if let Some(attempt) = self.servers[server as usize].finish_shared(now) {
+            self.schedule_sharing(server);
+            self.served(attempt);
+        }
+    }
+
+    /// The work is done.
+    #[inline(always)]
+    pub(in crate::model) fn served(&mut self, attempt: u32) {
+        let now = self.now();
+        let done = &mut self.attempts[attempt];
+        let server = done.server;
+        if done.check != NONE {
+            return self.check_served(attempt);
+        }
+        if done.is_abandoned {
+            return self.free_attempt(attempt);
+        }
+        let state = &self.servers[server as usize];
+        if state.is_troubled && state.rare.blackholes > 0 {
+            return self.lose(attempt, self.blame_server(server));
+        }
+        if done.will_fail {
+            let strike = done.strike;
+            return self.answer_failure(attempt, Failure::ServerError, strike);
+        }
+        let request = &self.requests[done.request];
+        if request.is_counted {
+            let response = now - done.entered;
+            let waiting = Span(response.0.saturating_sub(done.duration.0));
+            self.recorder.attempt_served(Served { class: request.class, server, response, waiting });
+        }
+        self.answer(attempt);
+    }
+}
