@@ -2,7 +2,7 @@
 //!
 //! What happens after a constant delay is in order already: it goes through a FIFO lane and never enters the heap; a source
 //! that has one event pending at a time (an arrival stream) has a place of its own. The scan of their heads is linear, so they
-//! are few; asked for more than [`HEADS_MAX`], the calendar answers with the heap, and nobody else need know.
+//! are few; asked for more than `HEADS_MAX`, the calendar answers with the heap, and nobody else need know.
 //!
 //! The heap is 4-ary, and what leaves it is removed late: most events schedule a successor, which then takes the free place at
 //! the top and sinks once, where the standard heap would sift for the removal and again for the insertion.
