@@ -29,6 +29,7 @@ pub fn plan(compiled: &Compiled, seed: u64, replication: u32) -> Plan {
         seed,
         replication,
         duration: compiled.duration,
+        drains: compiled.drains,
         warmup: Time(warmup.0),
         timeline_bin: bin_for(compiled.duration),
         is_pilot: false,

@@ -223,6 +223,7 @@ fn hold(servers: &[Limited], held: u32, algorithm: &str) -> RunRecord {
         seed: 1,
         replication: 0,
         duration: compiled.duration,
+        drains: false,
         warmup: Time::ZERO,
         timeline_bin: Span::from_millis(100),
         is_pilot: false,
