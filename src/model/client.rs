@@ -61,6 +61,8 @@ pub struct Client {
     class_index: Option<WeightedAliasIndex<f64>>,
     class_rng: Rng,
     work_rng: Rng,
+    /// Work of further tries, so that they do not shift what first tries draw.
+    again_rng: Rng,
     user_rng: Rng,
     next_user: u32,
     next_session: u64,
@@ -134,6 +136,7 @@ impl Client {
             class_index: alias(plan.classes.iter().map(|choice| choice.weight).collect()),
             class_rng: stream("class"),
             work_rng: stream("work"),
+            again_rng: stream("work again"),
             user_rng: stream("user"),
             next_user: 0,
             next_session: 0,
@@ -181,6 +184,18 @@ impl Client {
             None => &choices[0],
         };
         Draw { class: choice.class, path: class_paths(choice.class), work: choice.work.sample(&mut actor.rng), user: actor.user }
+    }
+
+    /// Work of another try of a request of `class`: drawn anew, as service times differ from try to try. `None` where the trace
+    /// says the work, which is the request's own.
+    pub fn draw_again(&mut self, class: u32, choices: &[ClassChoice]) -> Option<Span> {
+        if let Arrivals::Trace { trace, .. } = &self.arrivals
+            && !trace.work.is_empty()
+        {
+            return None;
+        }
+        let choice = choices.iter().find(|choice| choice.class == class)?;
+        Some(choice.work.sample(&mut self.again_rng))
     }
 
     #[inline(always)]

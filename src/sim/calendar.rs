@@ -185,12 +185,10 @@ fn sink<E: Copy>(heap: &mut [Entry<E>], entry: Entry<E>) {
         if child >= end {
             break;
         }
-        let mut least = child;
-        let mut least_key = heap[child].key;
-        for other in child + 1..(child + 4).min(end) {
-            if heap[other].key < least_key {
-                least = other;
-                least_key = heap[other].key;
+        let (mut least, mut least_key) = (child, heap[child].key);
+        for (offset, other) in heap[child + 1..(child + 4).min(end)].iter().enumerate() {
+            if other.key < least_key {
+                (least, least_key) = (child + 1 + offset, other.key);
             }
         }
         if least_key >= entry.key {

@@ -124,8 +124,11 @@ impl World {
         self.hops[place].retries += 1;
         self.hops[place].waits_since = NOT_WAITED;
         self.count_retry(self.attempts[attempt].request);
+        self.draw_work_again(self.attempts[attempt].request);
+        let work = self.requests[self.attempts[attempt].request].work;
         let again = &mut self.attempts[attempt];
         again.phase = Phase::AtBalancer;
+        again.work = work;
         again.failure = None;
         again.will_fail = false;
         again.strike = NONE;

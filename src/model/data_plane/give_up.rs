@@ -56,8 +56,18 @@ impl World {
         self.calendar.schedule(now + wait, Event::ClientRetry(self.requests.at(index)));
     }
 
+    /// The next try of a request has a service time of its own.
+    pub(in crate::model) fn draw_work_again(&mut self, index: u32) {
+        let request = &mut self.requests[index];
+        let choices = &self.topology.clients[request.client as usize].classes;
+        if let Some(work) = self.clients[request.client as usize].draw_again(request.class, choices) {
+            request.work = work;
+        }
+    }
+
     pub(in crate::model) fn client_retries(&mut self, request: Ref) {
         if self.requests.is_current(request) {
+            self.draw_work_again(request.index);
             self.send_attempt(request.index);
         }
     }
