@@ -192,6 +192,7 @@ fn percentiles_are_those_of_the_sorted_latencies() {
     for q in [0.01, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0] {
         let expected = exact[((q * exact.len() as f64).ceil() as usize).max(1) - 1];
         let got = latencies.quantile_ms(q).unwrap();
-        assert!((got / expected - 1.0).abs() <= 0.0005, "{q}: {got} {expected}");
+        // Half a bucket: 512 of them to the octave.
+        assert!((got / expected - 1.0).abs() <= 1.0 / 1024.0, "{q}: {got} {expected}");
     }
 }
