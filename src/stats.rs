@@ -4,7 +4,7 @@
 
 use crate::units::Time;
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// A value and its 95 % interval (lower and upper end); none where there are fewer than two replications.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -33,12 +33,15 @@ pub fn around(value: f64, per_replication: &[f64]) -> Estimate {
     Estimate { value, ci95 }
 }
 
-/// The mean of a - b, replication by replication, with its paired Student-t 95 % interval. Panics where the lengths differ.
-pub fn paired_difference(a: &[f64], b: &[f64]) -> Difference {
+/// The mean of a - b, replication by replication, with its paired Student-t 95 % interval. It is one of several `comparisons` that
+/// are told together: significant where zero stays out of an interval so wide that all of them hold at once with 95 %
+/// (Bonferroni; with one comparison, the interval itself). Panics where the lengths differ.
+pub fn paired_difference(a: &[f64], b: &[f64], comparisons: usize) -> Difference {
     assert_eq!(a.len(), b.len(), "each replication of one variant has its twin in the other");
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     let Estimate { value, ci95 } = mean_ci(&differences);
-    Difference { value, ci95, significant: excludes_zero(ci95) }
+    let joint = half_width_among(&differences, comparisons).map(|half| (value - half, value + half));
+    Difference { value, ci95, significant: excludes_zero(joint) }
 }
 
 /// The mean of a over the mean of b, minus one: -0.46 says that a is 46 % lower. The interval is Fieller's for paired values,
@@ -58,7 +61,7 @@ pub fn relative_difference(a: &[f64], b: &[f64]) -> Difference {
 /// v are variances of means: of b, of the residuals e at the ratio itself, and the covariance of both.
 fn fieller(a: &[f64], b: &[f64], ratio: f64) -> Option<(f64, f64)> {
     let n = a.len() as f64;
-    let t_squared = t_quantile(a.len())?.powi(2);
+    let t_squared = t_quantile(a.len(), 0.025)?.powi(2);
     let mean_b = mean(b);
     let (mut v_b, mut v_be, mut v_e) = (0.0, 0.0, 0.0);
     for (a, b) in a.iter().zip(b) {
@@ -92,24 +95,27 @@ fn squared_deviations(values: &[f64]) -> f64 {
 
 /// Half the width of the Student-t 95 % interval of the mean.
 fn half_width(values: &[f64]) -> Option<f64> {
-    let n = values.len() as f64;
-    let variance_of_mean = squared_deviations(values) / (n - 1.0) / n;
-    Some(t_quantile(values.len())? * variance_of_mean.sqrt())
+    half_width_among(values, 1)
 }
 
-/// The 97.5 % quantile of Student's t for a mean of n values; none for fewer than two.
-fn t_quantile(n: usize) -> Option<f64> {
+/// The same for one of several intervals that hold together.
+fn half_width_among(values: &[f64], intervals: usize) -> Option<f64> {
+    let n = values.len() as f64;
+    let variance_of_mean = squared_deviations(values) / (n - 1.0) / n;
+    Some(t_quantile(values.len(), 0.025 / intervals.max(1) as f64)? * variance_of_mean.sqrt())
+}
+
+/// The quantile of Student's t for a mean of n values that leaves `tail` above it; none for fewer than two values.
+fn t_quantile(n: usize, tail: f64) -> Option<f64> {
     let degrees_of_freedom = n.checked_sub(1).filter(|&df| df > 0)? as f64;
     if degrees_of_freedom < 10_000.0 {
-        return Some(StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?.inverse_cdf(0.975));
+        return Some(StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?.inverse_cdf(1.0 - tail));
     }
     // Beyond, statrs 0.19 cancels its digits away (7 % too low for ten million), while this expansion is right to 1e-7:
     // Abramowitz and Stegun 26.7.5.
-    Some(NORMAL_QUANTILE + (NORMAL_QUANTILE * NORMAL_QUANTILE + 1.0) * NORMAL_QUANTILE / (4.0 * degrees_of_freedom))
+    let normal = Normal::standard().inverse_cdf(1.0 - tail);
+    Some(normal + (normal * normal + 1.0) * normal / (4.0 * degrees_of_freedom))
 }
-
-/// The 97.5 % quantile of the standard normal distribution.
-const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
 
 /// How many observations a percentile needs before it means anything: ten beyond it, hence 10 / (1 - q), for q from 0 to
 /// below 1: 1000 for p99, 10,000 for p99.9. Even then the tenth largest of 1000 stands for anything between the true p98.3 and
@@ -261,16 +267,16 @@ mod tests {
         for (df, t) in
             [(1, 12.706_204_74), (2, 4.302_652_73), (4, 2.776_445_105), (9, 2.262_157_163), (29, 2.045_229_642), (99, 1.984_216_952)]
         {
-            let ours = t_quantile(df + 1).unwrap();
+            let ours = t_quantile(df + 1, 0.025).unwrap();
             assert!((ours / t - 1.0).abs() < 1e-8, "{df}: {ours}");
         }
         // Many degrees of freedom, two terms: z + (z^3 + z) / (4 df) + (5 z^5 + 16 z^3 + 3 z) / (96 df^2), Abramowitz and Stegun 26.7.5.
-        let z = NORMAL_QUANTILE;
+        let z = 1.959_963_984_540_054_f64;
         for df in [1_000, 9_999, 10_000, 100_000, 10_000_000] {
             let n = f64::from(df);
             let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * n * n);
             let expected = z + (z.powi(3) + z) / (4.0 * n) + second;
-            let ours = t_quantile(df as usize + 1).unwrap();
+            let ours = t_quantile(df as usize + 1, 0.025).unwrap();
             assert!((ours - expected).abs() < 1e-7, "{df}: {ours} instead of {expected}");
         }
     }
@@ -291,7 +297,7 @@ mod tests {
     fn one_replication_has_no_interval_and_none_has_no_mean() {
         assert_eq!(mean_ci(&[7.0]), Estimate { value: 7.0, ci95: None });
         assert!(mean_ci(&[]).value.is_nan() && mean_ci(&[]).ci95.is_none());
-        assert_eq!(paired_difference(&[3.0], &[1.0]), Difference { value: 2.0, ci95: None, significant: false });
+        assert_eq!(paired_difference(&[3.0], &[1.0], 1), Difference { value: 2.0, ci95: None, significant: false });
         assert_eq!(relative_difference(&[3.0], &[1.0]), Difference { value: 2.0, ci95: None, significant: false });
         assert_eq!(mean_ci(&[0.1; 7]), Estimate { value: 0.1, ci95: Some((0.1, 0.1)) });
     }
@@ -300,7 +306,7 @@ mod tests {
     fn equal_variants_do_not_differ() {
         let values = [1.1, 1.7, 1.3, 1.9];
         let none = Difference { value: 0.0, ci95: Some((0.0, 0.0)), significant: false };
-        assert_eq!(paired_difference(&values, &values), none);
+        assert_eq!(paired_difference(&values, &values, 1), none);
         assert_eq!(relative_difference(&values, &values), none);
     }
 
@@ -308,7 +314,7 @@ mod tests {
     fn pairing_finds_what_the_spread_of_the_replications_hides() {
         let b = [10.0, 20.0, 30.0, 40.0, 50.0];
         let a = [9.1, 17.9, 27.1, 35.9, 45.1];
-        assert!(paired_difference(&a, &b).significant);
+        assert!(paired_difference(&a, &b, 1).significant);
         let relative = relative_difference(&a, &b);
         assert!(relative.significant && (relative.value + 0.099_333).abs() < 1e-6);
         // Apart, the intervals of the two means overlap.
@@ -330,7 +336,7 @@ mod tests {
         for ratio in [1.0 + low, 1.0 + high] {
             // At the ends the paired interval of a - ratio b ends at zero.
             let scaled = b.map(|b| ratio * b);
-            let (low, high) = paired_difference(&a, &scaled).ci95.unwrap();
+            let (low, high) = paired_difference(&a, &scaled, 1).ci95.unwrap();
             assert!(low.abs().min(high.abs()) < 1e-12);
         }
     }
@@ -339,7 +345,7 @@ mod tests {
         #[test]
         fn both_differences_agree_on_significance(pairs in proptest::collection::vec((0.1..10.0f64, 0.1..10.0f64), 2..20)) {
             let (a, b): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-            let (absolute, relative) = (paired_difference(&a, &b), relative_difference(&a, &b));
+            let (absolute, relative) = (paired_difference(&a, &b, 1), relative_difference(&a, &b));
             if relative.ci95.is_some() {
                 prop_assert_eq!(absolute.significant, relative.significant);
                 prop_assert_eq!(absolute.value > 0.0, relative.value > 0.0);
@@ -386,7 +392,7 @@ mod tests {
         };
         assert_covers("difference", |rng| {
             let (a, b) = pair(rng);
-            contains(paired_difference(&a, &b).ci95, -4.0)
+            contains(paired_difference(&a, &b, 1).ci95, -4.0)
         });
         assert_covers("ratio", |rng| {
             let (a, b) = pair(rng);
@@ -456,7 +462,7 @@ mod tests {
             // All values have a mean of 0.1 (2000 / 20,000). What the cut leaves of it is below 0.02, within 5 standard errors of
             // the mean over the replications.
             let bias = mean(&means);
-            let standard_error = half_width(&means).unwrap() / t_quantile(means.len()).unwrap();
+            let standard_error = half_width(&means).unwrap() / t_quantile(means.len(), 0.025).unwrap();
             assert!(bias.abs() < 0.02 + 5.0 * standard_error, "phi {phi}: {bias}, standard error {standard_error}");
         }
     }

@@ -14,7 +14,7 @@ pub struct FaultRecord {
     pub detected_after_s: Option<f64>,
     /// Seconds from the fault's start to the sending of the last request that failed because of it.
     pub last_error_after_s: Option<f64>,
-    /// Seconds from the fault's end until every balancer routes to its servers again.
+    /// Seconds from the fault's end until every balancer routes to its servers again. `None` where none had stopped.
     pub restored_after_s: Option<f64>,
     /// Counted requests that failed because of it.
     pub failed_requests: u64,
@@ -122,7 +122,9 @@ impl FailoverTracker {
         self.accrue(strike, now);
         let strike = &mut self.strikes[strike as usize];
         strike.ends = Some(now);
-        if strike.pairs.iter().all(|pair| pair.is_in_rotation) {
+        // What was never taken out is not put back.
+        let was_out = strike.pairs.iter().any(|pair| pair.is_detected);
+        if was_out && strike.pairs.iter().all(|pair| pair.is_in_rotation) {
             strike.restored = Some(now);
         }
     }
@@ -252,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_that_nobody_notices_is_never_detected_and_restored_at_once() {
+    fn a_fault_that_nobody_notices_is_neither_detected_nor_restored() {
         let mut tracker = FailoverTracker::default();
         let fault = tracker.add_fault("slow s-1");
         let strike = tracker.add_strike(fault, vec![0], [(7, true)].into_iter());
         tracker.begins(strike, seconds(10));
         tracker.ends(strike, seconds(20));
         let record = tracker.finish(seconds(30));
-        assert_eq!((record.faults[0].detected_after_s, record.faults[0].restored_after_s), (None, Some(0.0)));
+        assert_eq!((record.faults[0].detected_after_s, record.faults[0].restored_after_s), (None, None));
         assert_eq!(record.faults[0].wrong_view_s, 10.0);
     }
 

@@ -24,6 +24,10 @@ pub struct RunRecord {
     pub requests: Counts,
     /// Requests still open at the end.
     pub unfinished: u64,
+    /// Those of them that nothing will ever answer: swallowed by a hang or a blackhole, and no timeout ends them.
+    pub stuck: u64,
+    /// Answered with success within the window, whenever sent.
+    pub answered: u64,
     /// Tries beyond the first, by clients and by balancers.
     pub retried: u64,
     /// Tries that balancers sent to servers.

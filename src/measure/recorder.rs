@@ -17,6 +17,9 @@ const SERVER_PERCENTILES_MAX: usize = 1000;
 pub struct Recorder {
     pub requests: Counts,
     pub retried: u64,
+    /// Requests answered with success within the window.
+    pub answered: u64,
+    window: (Time, Time),
     /// Outcomes of attempts; those sent are counted by server.
     pub attempts: Counts,
     pub classes: Vec<ClassRecord>,
@@ -58,10 +61,12 @@ pub struct Served {
 }
 
 impl Recorder {
-    pub fn new(classes: usize, servers: usize, users: usize, timeline: Timeline, is_pilot: bool) -> Recorder {
+    pub fn new(classes: usize, servers: usize, users: usize, timeline: Timeline, window: (Time, Time), is_pilot: bool) -> Recorder {
         Recorder {
             requests: Counts::default(),
             retried: 0,
+            answered: 0,
+            window,
             attempts: Counts::default(),
             classes: vec![ClassRecord::default(); classes],
             server_attempts: vec![(0, 0); servers],
@@ -124,6 +129,7 @@ impl Recorder {
     pub fn request_answered(&mut self, answered: Answered, now: Time) {
         self.bin.ok += 1;
         self.bin.latency.record(answered.latency);
+        self.answered += u64::from(now >= self.window.0 && now <= self.window.1);
         if let Some(pilot) = &mut self.pilot {
             pilot.push(Time(now.0 - answered.latency.0), answered.latency.as_millis_f64());
         }

@@ -236,10 +236,15 @@ impl Client {
         Actor { client, user, id, left: u32::MAX, rng, visits: Visits::default(), sum: UserSum::default() }
     }
 
+    /// A population is structure: the same users in every replication. Users who never return are chance: others each time.
+    fn user_salt(&self) -> u64 {
+        if self.users_return() { self.salt } else { self.actor_salt }
+    }
+
     /// Identity of a user for hashing and cookies.
     #[inline]
     pub fn user_id(&self, user: u32) -> u64 {
-        mix64(self.salt ^ u64::from(user))
+        mix64(self.user_salt() ^ u64::from(user))
     }
 
     /// Whether users come back.
@@ -253,14 +258,14 @@ impl Client {
         if let Some(Some(address)) = self.addresses.get(user as usize) {
             return *address;
         }
-        let number = match &self.nat {
+        let (number, salt) = match &self.nat {
+            // Counted from the top, where no user's own number is.
             Some(nat) if self.is_behind_nat(user, nat) => {
-                // Counted from the top, where no user's own number is.
-                u32::MAX - (mix64(self.salt ^ !u64::from(user)) % u64::from(nat.behind)) as u32
+                (u32::MAX - (mix64(self.user_salt() ^ !u64::from(user)) % u64::from(nat.behind)) as u32, self.salt)
             }
-            _ => user,
+            _ => (user, self.user_salt()),
         };
-        IpAddr::V4(Ipv4Addr::from_bits(scramble(number ^ self.salt as u32)))
+        IpAddr::V4(Ipv4Addr::from_bits(scramble(number ^ salt as u32)))
     }
 
     /// Exactly the share of a bounded population, in an order that has nothing to do with popularity.
@@ -272,7 +277,7 @@ impl Client {
                 let place = (user.wrapping_mul(nat.stride) + self.salt % users) % users;
                 (place as f64) < nat.share * users as f64
             }
-            Population::Unbounded | Population::Traced => (mix64(self.salt ^ user) >> 11) as f64 / ((1u64 << 53) as f64) < nat.share,
+            Population::Unbounded | Population::Traced => (mix64(self.user_salt() ^ user) >> 11) as f64 / ((1u64 << 53) as f64) < nat.share,
         }
     }
 }

@@ -152,7 +152,7 @@ impl World {
             self.balancers[balancer].set_healthy(target, view);
             let is_server_well = match self.balancers[balancer].to[target as usize] {
                 TargetRef::Server(server) => self.servers[server as usize].rare.faults.is_empty(),
-                TargetRef::Balancer(_) => true,
+                TargetRef::Balancer(inner) => !self.balancers[inner as usize].targets.eligible().is_empty(),
             };
             self.recorder.failover.rotation_changed(index, view, is_server_well, now);
             self.dispatch_waiting(balancer as u32);

@@ -98,7 +98,8 @@ impl World {
         let clients = clients(&plan, &topology, &mut calendar);
         let returning: usize = topology.clients.iter().map(|client| client.users.count() as usize).sum();
         let timeline = Timeline::new(plan.timeline_bin, plan.duration, topology.servers.len());
-        let recorder = Recorder::new(topology.classes.len(), topology.servers.len(), returning, timeline, plan.is_pilot);
+        let recorder =
+            Recorder::new(topology.classes.len(), topology.servers.len(), returning, timeline, (plan.warmup, plan.duration), plan.is_pilot);
         let stream = |name: String| rng::stream(plan.seed, plan.replication, &name);
         let server_network = |server: &ServerPlan| stream(format!("server/{}/network", server.name));
         World {
@@ -137,7 +138,10 @@ impl World {
         self.calendar.schedule(self.plan.warmup, Event::WarmupEnds);
         self.schedule_tick();
         self.begin_checks();
-        self.begin_faults();
+        if !self.plan.is_pilot {
+            // What a fault changes is no transient of the start.
+            self.begin_faults();
+        }
         self.begin_clients();
     }
 
@@ -240,7 +244,7 @@ impl World {
     /// Closes the books.
     fn finish(mut self) -> RunRecord {
         let end = self.plan.duration;
-        let unfinished = self.close_requests();
+        let (unfinished, stuck) = self.close_requests();
         let ended = self.now().max(end);
         let window = end - self.plan.warmup;
         let servers = (0..self.servers.len()).map(|server| self.server_record(server, window.0 as f64)).collect();
@@ -252,6 +256,8 @@ impl World {
             window_s: window.as_secs_f64(),
             requests: recorder.requests,
             unfinished,
+            stuck,
+            answered: recorder.answered,
             retried: recorder.retried,
             attempts: recorder.attempts(),
             classes: recorder.classes,
@@ -284,13 +290,29 @@ impl World {
             && self.servers.iter().zip(at_servers).all(|(server, at_server)| server.busy + server.waiting == at_server)
     }
 
-    /// Requests that are open at the end count as unfinished; open sessions tell what their users got so far.
-    fn close_requests(&mut self) -> u64 {
+    /// Requests that are open at the end count as unfinished, and those that nothing will ever answer as stuck, too; open
+    /// sessions tell what their users got so far.
+    fn close_requests(&mut self) -> (u64, u64) {
         for actor in 0..self.actors.capacity() {
             self.tell_session_latency(actor);
         }
-        let open = (0..self.requests.capacity()).filter(|request| self.requests[*request].is_open());
-        open.filter(|request| self.requests[*request].is_counted).count() as u64
+        let (mut unfinished, mut stuck) = (0, 0);
+        for request in 0..self.requests.capacity() {
+            let Request { attempt, sent, is_counted, .. } = self.requests[request];
+            if !self.requests[request].is_open() || !is_counted {
+                continue;
+            }
+            unfinished += 1;
+            let ends_by_itself = self.clients[self.requests[request].client as usize].timeout.is_some();
+            if !ends_by_itself && attempt != client::NONE && self.attempts[attempt].phase == Phase::Lost {
+                stuck += 1;
+                let strike = self.attempts[attempt].strike;
+                if strike != client::NONE {
+                    self.recorder.failover.request_failed(strike, sent);
+                }
+            }
+        }
+        (unfinished, stuck)
     }
 
     fn server_record(&mut self, index: usize, window_ns: f64) -> ServerRecord {

@@ -81,15 +81,17 @@ impl Point<'_> {
         let (worse, alike): (Vec<&Comparison>, Vec<&Comparison>) = rows.into_iter().partition(|row| row.significant);
         let mut lines = Vec::new();
         if !alike.is_empty() {
-            let equals =
-                std::iter::once(with_value(&best, first_value)).chain(alike.iter().map(|row| with_value(&row.against, row.against_value)));
+            let equals = std::iter::once(self.with_value(metric, &best, first_value))
+                .chain(alike.iter().map(|row| self.with_value(metric, &row.against, row.against_value)));
             lines.push(format!("no difference in {word} beyond noise between {}", listed(&shortened(equals.collect(), "others"))));
         }
         match &worse[..] {
             [] => {}
             [row] => {
                 let (amount, interval) = lower(row, "95 % CI ");
-                let values = format!("{} against {} ms", number(row.best_value), number(row.against_value));
+                let [lower_value, higher_value] = [(&row.best, row.best_value), (&row.against, row.against_value)]
+                    .map(|(variant, value)| number(self.shown(metric, variant, value)));
+                let values = format!("{lower_value} against {higher_value} ms");
                 lines.push(format!("{} has {amount} lower {word} than {}{interval}: {values}", name(&best), name(&row.against)));
             }
             _ => {
@@ -99,10 +101,20 @@ impl Point<'_> {
                 });
                 let others = shortened(others.collect(), "others").join(", ");
                 let lead = if alike.is_empty() { format!("has the lowest {word}") } else { format!("has a lower {word} than the rest") };
-                lines.push(format!("{} {lead}: {others}", with_value(&best, first_value)));
+                lines.push(format!("{} {lead}: {others}", self.with_value(metric, &best, first_value)));
             }
         }
         lines
+    }
+
+    /// The value of a variant as the table has it (of the requests of all replications), else the mean over replications.
+    fn shown(&self, metric: Metric, variant: &str, mean_ms: f64) -> f64 {
+        let pooled = self.member(variant).and_then(|told| told.latency_ms.get(metric.latency()?));
+        pooled.map_or(mean_ms, |estimate| estimate.value)
+    }
+
+    fn with_value(&self, metric: Metric, variant: &str, mean_ms: f64) -> String {
+        format!("{} ({} ms)", name(variant), number(self.shown(metric, variant, mean_ms)))
     }
 
     /// How far the best is from what no balancer can do.
@@ -116,7 +128,7 @@ impl Point<'_> {
             format!(
                 "{} is {above} above {}, a yardstick that no balancer can reach",
                 name(&row.best),
-                with_value(&row.against, row.against_value)
+                self.with_value(metric, &row.against, row.against_value)
             )
         };
         rows.map(line).collect()
@@ -130,6 +142,10 @@ impl Point<'_> {
             .filter(|row| row.significant && row.difference.value < 0.0 && !self.is_oracle(&row.against))
             .collect();
         let best = &worse.first()?.best;
+        let alike =
+            self.rows(Metric::FailedShare).filter(|row| !row.significant && !self.is_oracle(&row.against)).map(|row| name(&row.against));
+        let least: Vec<String> = std::iter::once(name(best)).chain(alike).collect();
+        let verb = if least.len() == 1 { "fails" } else { "fail" };
         let others = worse.iter().map(|row| format!("{} {} %", name(&row.against), share(&row.against)));
         let fastest = self.rows(headline).map(|row| &row.best).next();
         let flaw = fastest.filter(|fastest| worse.iter().any(|row| row.against == **fastest));
@@ -137,8 +153,8 @@ impl Point<'_> {
             format!("; mind that the {} of {} is that of the requests that succeed", word(headline), name(fastest))
         });
         Some(format!(
-            "{} fails the fewest requests: {} %, against {}{flaw}",
-            name(best),
+            "{} {verb} the fewest requests: {} %, against {}{flaw}",
+            listed(&shortened(least, "others")),
             share(best),
             listed(&shortened(others.collect(), "others"))
         ))
@@ -192,10 +208,6 @@ impl Point<'_> {
 }
 
 /// `round_robin (120 ms)`
-fn with_value(variant: &str, ms: f64) -> String {
-    format!("{} ({} ms)", name(variant), number(ms))
-}
-
 /// A single variant has nothing to be compared with.
 fn alone(told: &VariantSummary) -> Option<String> {
     let p99 = told.latency_ms.p99?;

@@ -27,6 +27,8 @@ pub struct RunFigures {
     pub window_s: f64,
     pub requests: Counts,
     pub unfinished: u64,
+    pub stuck: u64,
+    pub answered: u64,
     pub retried: u64,
     pub attempts: Counts,
     /// Of all classes together.
@@ -202,6 +204,8 @@ impl RunFigures {
             window_s: run.window_s,
             requests: run.requests,
             unfinished: run.unfinished,
+            stuck: run.stuck,
+            answered: run.answered,
             retried: run.retried,
             attempts: run.attempts,
             all,
@@ -222,12 +226,12 @@ impl RunFigures {
 
     /// Requests answered with success, per second after the warm-up.
     pub fn throughput_rps(&self) -> Option<f64> {
-        ratio(self.requests.ok as f64, self.window_s)
+        ratio(self.answered as f64, self.window_s)
     }
 
-    /// Share of the finished requests that failed. `None` where none has finished.
+    /// Share of the requests that failed, of those that are finished or that nothing will ever answer. `None` where there is none.
     pub fn failed_share(&self) -> Option<f64> {
-        let failed = self.requests.failed() as f64;
+        let failed = (self.requests.failed() + self.stuck) as f64;
         ratio(failed, self.requests.ok as f64 + failed)
     }
 

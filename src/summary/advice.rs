@@ -3,7 +3,7 @@
 use super::accumulate::{Accumulator, LatencyMetric, ratio};
 use super::{Summary, VariantSummary};
 use crate::compile::Compiled;
-use crate::model::plan::ArrivalPlan;
+use crate::model::plan::{ArrivalPlan, FaultPlan, FaultSchedule};
 use crate::scenario::Warmup;
 use crate::stats;
 use crate::units::{Span, Time};
@@ -21,11 +21,15 @@ pub enum WarningKind {
     Overload,
     /// Many requests were open at the end, for another reason.
     Unfinished,
+    /// Every replication came out the same: nothing was drawn at random.
+    Identical,
     /// Too few requests for a percentile that is told.
     FewSamples,
     WideInterval,
     /// The pilot runs could not tell where the warm-up ends.
     DoubtfulWarmup,
+    /// A fault begins within the warm-up.
+    EarlyFault,
     /// The run starts with empty servers, and nothing is cut.
     NoWarmup,
 }
@@ -67,7 +71,7 @@ pub(super) fn advise(summary: &mut Summary, variants: &[Compiled], results: &[Ac
         }
         let load = overload(told, variant).or_else(|| unfinished(told));
         let width = few_samples(told, variant, results).or_else(|| wide_interval(told));
-        let found = [load, width, warmup(told, variant, results)];
+        let found = [identical(results), load, width, warmup(told, variant, results), early_faults(variant, results)];
         told.warnings = found.into_iter().flatten().collect();
     }
     summary.warnings.extend(interrupted(&summary.variants, asked));
@@ -138,6 +142,9 @@ fn unfinished(told: &VariantSummary) -> Option<Warning> {
 
 /// Of the percentiles that everybody looks at, or that an objective names.
 fn few_samples(told: &VariantSummary, variant: &Compiled, results: &Accumulator) -> Option<Warning> {
+    if is_identical(results) {
+        return None;
+    }
     let count: u64 = results.classes.iter().map(|class| class.latency.count()).sum();
     let in_slo = |metric: LatencyMetric| told.slo.iter().any(|objective| objective.objective == metric.name());
     let metric = if in_slo(LatencyMetric::P999) { LatencyMetric::P999 } else { LatencyMetric::P99 };
@@ -156,6 +163,20 @@ fn few_samples(told: &VariantSummary, variant: &Compiled, results: &Accumulator)
     })
 }
 
+/// The same figures in each of several replications.
+fn is_identical(results: &Accumulator) -> bool {
+    let mut runs = results.runs.iter().map(|run| (run.requests, run.all.latency.get(LatencyMetric::Mean).map(f64::to_bits)));
+    let first = runs.next();
+    results.runs.len() > 1 && runs.all(|run| Some(run) == first)
+}
+
+fn identical(results: &Accumulator) -> Option<Warning> {
+    let message = "every replication is the same: nothing here is drawn at random, so an interval of no width says nothing about other \
+                   customers";
+    is_identical(results)
+        .then(|| Warning::new(WarningKind::Identical, message.to_owned()).advise("`--replications 1` tells as much".to_owned()))
+}
+
 fn wide_interval(told: &VariantSummary) -> Option<Warning> {
     let p99 = told.latency_ms.p99?;
     let half_width = ratio((p99.ci95?.1 - p99.ci95?.0) / 2.0, p99.value)?;
@@ -163,6 +184,22 @@ fn wide_interval(told: &VariantSummary) -> Option<Warning> {
     // Half-widths shrink with the root of the number.
     let advice = format!("`--replications {}` would halve it", u64::from(told.replications_done) * 4);
     (half_width > HALF_WIDTH_MAX).then(|| Warning::new(WarningKind::WideInterval, message).advise(advice))
+}
+
+/// Faults whose beginning is not counted.
+fn early_faults(variant: &Compiled, results: &Accumulator) -> Option<Warning> {
+    let begins_early = |fault: &&FaultPlan| match fault.schedule {
+        // A fault from the start on that lasts is the scenario's normal state.
+        FaultSchedule::Once { at, until } => at > Time::ZERO && at < results.warmup && until.is_some_and(|until| until < variant.duration),
+        FaultSchedule::Flap { .. } | FaultSchedule::Random { .. } => false,
+    };
+    let names: Vec<&str> = variant.topology.faults.iter().filter(begins_early).map(|fault| fault.name.as_str()).collect();
+    let message = format!(
+        "{}: begins before the warm-up ends (after {:.1} s), so that what it does until then is not counted",
+        names.join(", "),
+        results.warmup.as_secs_f64()
+    );
+    (!names.is_empty()).then(|| Warning::new(WarningKind::EarlyFault, message))
 }
 
 fn warmup(told: &VariantSummary, variant: &Compiled, results: &Accumulator) -> Option<Warning> {

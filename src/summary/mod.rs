@@ -92,6 +92,9 @@ pub struct Requests {
     pub failed: Figure,
     /// Open at the end of the run.
     pub unfinished: Figure,
+    /// Those of the unfinished that nothing will ever answer: swallowed by a hang or a blackhole, and the client has no timeout.
+    /// They count among the failures where shares are judged.
+    pub stuck: Figure,
     /// Tries beyond the first, by clients and by balancers.
     pub retried: Figure,
     /// Copies sent because no answer had come yet.
@@ -262,7 +265,7 @@ pub struct Objective {
 impl VariantSummary {
     /// Failed over finished requests. `None` where none has finished.
     pub fn failed_share(&self) -> Option<f64> {
-        let (ok, failed) = (self.requests.ok?.value, self.requests.failed?.value);
+        let (ok, failed) = (self.requests.ok?.value, self.requests.failed?.value + self.requests.stuck?.value);
         (ok + failed > 0.0).then(|| failed / (ok + failed))
     }
 

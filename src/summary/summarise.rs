@@ -148,6 +148,7 @@ fn requests(runs: Runs) -> Requests {
         ok: runs.count(|run| run.requests.ok),
         failed: runs.count(|run| run.requests.failed()),
         unfinished: runs.count(|run| run.unfinished),
+        stuck: runs.count(|run| run.stuck),
         retried: runs.count(|run| run.retried),
         hedged: runs.count(|_| 0),
         by_error: runs.by_error(|run| &run.requests),
@@ -245,9 +246,9 @@ fn judge(slo: &Slo, latency: &LatencySummary, results: &Accumulator) -> Vec<Obje
     objectives
 }
 
-/// Of the finished requests of all runs.
+/// Of the requests of all runs that are finished or that nothing will ever answer.
 fn success_share(runs: &[RunFigures]) -> Option<f64> {
     let ok: u64 = runs.iter().map(|run| run.requests.ok).sum();
-    let finished: u64 = ok + runs.iter().map(|run| run.requests.failed()).sum::<u64>();
+    let finished: u64 = ok + runs.iter().map(|run| run.requests.failed() + run.stuck).sum::<u64>();
     (finished > 0).then(|| ok as f64 / finished as f64)
 }

@@ -117,6 +117,8 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
         window_s: 10.0,
         requests,
         unfinished: 1,
+        stuck: 0,
+        answered: latencies_ms.len() as u64,
         retried: 2,
         attempts: requests,
         classes: vec![class],

@@ -170,13 +170,13 @@ impl World {
     pub(in crate::model) fn request_answered(&mut self, index: u32, server: u32) {
         let now = self.now();
         let request = &self.requests[index];
-        let (client, actor, is_counted) = (request.client, request.actor, request.is_counted);
+        let (actor, is_counted) = (request.actor, request.is_counted);
         let latency = now - request.sent;
         let user = self.user_place(request.client, request.user);
         let answered = Answered { class: request.class, latency, is_counted, user };
         self.recorder.request_answered(answered, now);
         if actor != NONE || user.is_some() {
-            self.count_visit(client, actor, user, server, is_counted);
+            self.count_visit(actor, user, server, is_counted);
         }
         if actor != NONE && is_counted {
             self.actors[actor].sum.add(latency);
@@ -191,20 +191,19 @@ impl World {
         client.users_return().then(|| client.first_user + user)
     }
 
-    /// Affinity is a matter of sessions where there are some, else of users.
+    /// Affinity is a matter of users where they come back, else of sessions.
     #[inline(never)]
-    pub(in crate::model) fn count_visit(&mut self, client: u32, actor: u32, user: Option<u32>, server: u32, is_counted: bool) {
+    pub(in crate::model) fn count_visit(&mut self, actor: u32, user: Option<u32>, server: u32, is_counted: bool) {
         let answer = Answer { server, incarnation: self.servers[server as usize].rare.incarnation, is_counted };
-        let is_session = self.topology.clients[client as usize].session.is_some();
         let mut visits = match user {
-            Some(user) if !is_session => self.visits[user as usize],
-            _ => self.actors[actor].visits,
+            Some(user) => self.visits[user as usize],
+            None => self.actors[actor].visits,
         };
         let last = visits.last().filter(|last| *last != server).map(|last| self.is_gone(last));
         visits.answer(answer, last, &mut self.recorder.affinity);
         match user {
-            Some(user) if !is_session => self.visits[user as usize] = visits,
-            _ => self.actors[actor].visits = visits,
+            Some(user) => self.visits[user as usize] = visits,
+            None => self.actors[actor].visits = visits,
         }
     }
 }

@@ -128,6 +128,9 @@ impl Checker<'_> {
             _ => {}
         }
         self.above_zero(&path.field("interval"), check.interval, "checks are some time apart, such as `5s`");
+        if check.interval > Span::ZERO && check.interval < Span::from_millis(1) {
+            self.error(&path.field("interval"), format!("is {}; checks are at least 1ms apart", check.interval));
+        }
         self.above_zero(&path.field("timeout"), check.timeout, "a check waits for some time, such as `2s`");
         for (field, count) in [("unhealthy_after", check.unhealthy_after), ("healthy_after", check.healthy_after)] {
             if count == 0 {

@@ -7,6 +7,8 @@ use crate::units::{Share, Span};
 use std::collections::BTreeSet;
 
 const TRIES_MAX: u32 = 1000;
+/// Each user that can come back takes some memory in every run.
+const POPULATION_MAX: u32 = 10_000_000;
 
 impl Checker<'_> {
     pub(super) fn clients(&mut self) {
@@ -34,11 +36,14 @@ impl Checker<'_> {
     fn users(&mut self, path: &Path, client: &Client) {
         if let Some(population) = client.population {
             let path = path.field("population");
+            if population.users > POPULATION_MAX {
+                self.error(&path, format!("has {} users; at most {POPULATION_MAX} can be simulated", population.users));
+            }
             if population.users == 0 {
                 self.error_help(&path, "is 0; there is one user at least", "leave it out to make every request a user of its own");
             }
             if population.zipf < 0.0 || population.zipf > 100.0 {
-                let what = format!("is {}; the exponent of popularity is a number from 0 (all alike) up", population.zipf);
+                let what = format!("is {}; the exponent of popularity is a number from 0 (all alike) to 100", population.zipf);
                 self.error(&path.field("zipf"), what);
             }
         }

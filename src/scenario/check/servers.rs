@@ -4,7 +4,7 @@ use super::{Checker, item};
 use crate::document::Path;
 use crate::scenario::Limit;
 
-const SERVERS_MAX: u64 = 1_000_000;
+const SERVERS_MAX: u64 = 100_000;
 pub(super) const WEIGHT_MAX: u32 = 1_000_000;
 
 impl Checker<'_> {
