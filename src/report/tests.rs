@@ -32,7 +32,7 @@ fn the_winner_of_two_is_named_with_interval() {
     let summary = study(&named(&["round_robin", "least"]), &[with_tail(&[200, 210, 190, 200], 0), with_tail(&[100, 106, 94, 100], 0)]);
     let lines = verdict(&summary);
     // Ratio 400 / 800 = 0.5; those of the replications 0.5, 0.5048, 0.4947, 0.5.
-    assert_eq!(lines[0], "least has 50 % lower p99 than round_robin (95 % CI 49 to 51 %): 100 against 200 ms");
+    assert_eq!(lines[0], "least has 50 % lower p99 than round_robin (95 % CI 49 to 51 %): 106 against 210 ms");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn equals_have_no_winner_in_words_or_marks() {
     assert!(lines[1].contains(" has 67 % lower p99 than slow (95 % CI"), "{lines:?}");
     let spread = [[99, 101, 100], [300, 302, 304], [400, 402, 404]].map(|tails| with_tail(&tails, 0));
     let lines = verdict(&study(&named(&["a", "b", "c"]), &spread));
-    assert!(lines[0].starts_with("a (100 ms) has the lowest p99: 67 % below b (6") && lines[0].contains("), 75 % below c ("), "{lines:?}");
+    assert!(lines[0].starts_with("a (101 ms) has the lowest p99: 67 % below b (6") && lines[0].contains("), 75 % below c ("), "{lines:?}");
     assert!(!table(&summary, WIDE).contains('*'), "{}", table(&summary, WIDE));
 }
 
@@ -58,7 +58,7 @@ fn a_winner_is_marked_and_a_yardstick_never_wins() {
     assert!(line("oracle").contains("oracle†") && text.contains("† a yardstick"), "{text}");
     let lines = verdict(&summary);
     assert!(
-        lines.iter().any(|line| line.starts_with("b is ") && line.contains("above oracle (49.7") && line.contains("yardstick")),
+        lines.iter().any(|line| line.starts_with("b is ") && line.contains("above oracle (52.0") && line.contains("yardstick")),
         "{lines:?}"
     );
     assert!(!lines.iter().any(|line| line.starts_with("oracle")), "{lines:?}");

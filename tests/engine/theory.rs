@@ -371,10 +371,11 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
 
 #[test]
 fn the_warm_up_is_found_where_it_ends() {
-    // Five times slower for the first 60 s of 600: load 2.5, a backlog of 0.6 x 60 s x 50/s = 1800 requests, which load 0.5 works off
-    // in 36 s.
-    let text = scenario("duration: 600s", &poisson(50.0, EXP_10MS), "count: 1", "round_robin")
-        + "faults: [{ slow: { server: s, factor: 5, for: 60s } }]\n";
+    // 130/s for the first 60 s of 600, where 100/s can be served: a backlog of 1800 requests, which load 0.5 works off in 36 s.
+    let rush = poisson(50.0, EXP_10MS)
+        .replace("poisson: { rate: 50/s }", "piecewise: { points: [{ at: 60s, rate: 130/s }, { at: 60001ms, rate: 50/s }] }");
+    assert!(rush.contains("piecewise"));
+    let text = scenario("duration: 600s", &rush, "count: 1", "round_robin");
     let compiled = &variants(&text)[0];
     let truncations: Vec<_> = (0..20)
         .into_par_iter()
