@@ -40,7 +40,7 @@ impl World {
 
     pub(super) fn check_starts(&mut self, index: u32) {
         let now = self.now();
-        self.recorder.checks_sent += u64::from(now >= self.plan.warmup);
+        self.recorder.checks_sent += u64::from((self.plan.warmup..=self.plan.duration).contains(&now));
         let checker = &mut self.checkers[index as usize];
         checker.started = now;
         let travel = checker.draw_latency();
@@ -143,7 +143,7 @@ impl World {
         let index = self.checks[check.index].checker;
         self.checks.remove(check.index);
         let checker = &mut self.checkers[index as usize];
-        if !passed && checker.started >= self.plan.warmup {
+        if !passed && (self.plan.warmup..=self.plan.duration).contains(&checker.started) {
             self.recorder.checks_failed += 1;
         }
         self.calendar.schedule(checker.next_start(now), Event::CheckStarts { checker: index });
