@@ -228,12 +228,13 @@ fn replayed_traces_agree_with_real_balancers() {
     check(&kit("reality"));
 }
 
-/// `LBSIM_KIT=<folder> cargo test --test truth -- --ignored`: a kit of one's own.
+/// `LBSIM_KIT=<folder> cargo test --test truth`: a kit of one's own.
 #[test]
-#[ignore = "needs a kit's folder in LBSIM_KIT"]
 fn another_kit_agrees() {
-    let folder = std::env::var_os("LBSIM_KIT").expect("LBSIM_KIT names a folder with expect.json and scenarios");
-    check(Path::new(&folder));
+    match std::env::var_os("LBSIM_KIT") {
+        Some(folder) => check(Path::new(&folder)),
+        None => println!("skipped: LBSIM_KIT names no folder with expect.json and scenarios"),
+    }
 }
 
 #[test]
