@@ -260,3 +260,12 @@ fn mser_keeps_its_memory_bounded_and_finds_the_same_end() {
     let kept: f64 = mser.batches.iter().map(|batch| batch.value).sum::<f64>() / mser.batches.len() as f64;
     assert!((kept - 0.3).abs() < 0.01);
 }
+
+#[test]
+fn a_difference_told_among_many_needs_more_evidence() {
+    // Mean 1.5, standard error 0.2887: 5.196 of them. Student's t for 3 degrees of freedom is 3.182 alone and 5.841 among five.
+    let (a, b) = ([2.0, 3.0, 2.0, 3.0], [1.0; 4]);
+    let (alone, among) = (paired_difference(&a, &b, 1), paired_difference(&a, &b, 5));
+    assert!(alone.significant && !among.significant);
+    assert_eq!((alone.value, alone.ci95), (among.value, among.ci95));
+}
