@@ -3,18 +3,18 @@
 //! the others stand with their function.
 
 use crate::units::Time;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// A value and its 95 % interval (lower and upper end); none where there are fewer than two replications.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     pub value: f64,
     pub ci95: Option<(f64, f64)>,
 }
 
 /// A difference between two variants that met the same customers. Significant where the 95 % interval excludes zero.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     pub value: f64,
     pub ci95: Option<(f64, f64)>,

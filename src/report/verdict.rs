@@ -181,10 +181,10 @@ impl Point<'_> {
     }
 
     fn objectives(&self) -> Vec<String> {
-        let mut names: Vec<&'static str> = Vec::new();
+        let mut names: Vec<&str> = Vec::new();
         for objective in self.members.iter().flat_map(|told| &told.slo) {
-            if !names.contains(&objective.objective) {
-                names.push(objective.objective);
+            if !names.contains(&objective.objective.as_str()) {
+                names.push(&objective.objective);
             }
         }
         names.into_iter().map(|name| self.objective(name)).collect()
@@ -287,7 +287,7 @@ fn fault_words(fault: &str) -> String {
 }
 
 fn limit(objective: &Objective) -> String {
-    match objective.objective {
+    match objective.objective.as_str() {
         "success" => format!("success of {} % at least", trimmed(objective.limit * 100.0)),
         metric => format!("{} of {} ms at most", metric.replace('_', "."), trimmed(objective.limit)),
     }
@@ -300,7 +300,7 @@ fn trimmed(value: f64) -> f64 {
 
 /// What came of an objective, precise enough to differ from the limit.
 fn reached(objective: &Objective) -> String {
-    match (objective.objective, objective.value) {
+    match (objective.objective.as_str(), objective.value) {
         (_, None) => "no request".to_owned(),
         ("success", Some(share)) => format!("{} % failed", percent(1.0 - share)),
         (_, Some(value)) => format!("{} ms", number(value)),

@@ -7,10 +7,10 @@ use crate::model::plan::{ArrivalPlan, FaultPlan, FaultSchedule};
 use crate::scenario::Warmup;
 use crate::stats;
 use crate::units::{Span, Time};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a figure needs care.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WarningKind {
     /// Not all replications were run.
@@ -35,7 +35,7 @@ pub enum WarningKind {
 }
 
 /// A sentence for the reader, and what would help.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Warning {
     pub kind: WarningKind,
     pub message: String,

@@ -6,13 +6,13 @@
 //! where both have as many requests as it needs.
 
 use super::accumulate::{Accumulator, LatencyMetric, RunFigures};
-use super::as_map;
+use super::{as_map, from_map};
 use crate::compile::Compiled;
 use crate::stats::{self, Difference, Estimate};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What variants are compared by; of each, less is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     Mean,
@@ -52,10 +52,10 @@ impl Metric {
 }
 
 /// The best variant against another one. Yardsticks are never the best, but stand among the others.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     pub metric: Metric,
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub point: Vec<(String, String)>,
     /// The variant with the lowest mean over the replications.
     pub best: String,
@@ -72,10 +72,10 @@ pub struct Comparison {
 }
 
 /// Another variant against the first.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgainstFirst {
     pub metric: Metric,
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub point: Vec<(String, String)>,
     pub first: String,
     pub variant: String,

@@ -9,6 +9,7 @@
 mod accumulate;
 mod advice;
 mod compare;
+mod details;
 mod summarise;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -16,10 +17,11 @@ pub(crate) mod tests;
 pub use accumulate::{Accumulator, ClassFigures, Evenness, LatencyFigures, LatencyMetric, RunFigures, ServerFigures, together};
 pub use advice::{Warning, WarningKind, short_path};
 pub use compare::{AgainstFirst, Comparison, Metric};
+pub use details::{Change, Details, FaultSpan, History, LoadMap, SourceText, Timeseries, VariantDetails};
 pub use summarise::{About, summarise};
 
 use crate::stats::Estimate;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::ser::{Formatter, PrettyFormatter};
 use std::collections::BTreeMap;
 use std::io;
@@ -28,10 +30,10 @@ use std::io;
 pub type Figure = Option<Estimate>;
 
 /// Everything that a study found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// Version of the program.
-    pub lbsim: &'static str,
+    pub lbsim: String,
     pub scenario: String,
     /// What the scenario says about itself.
     pub about: String,
@@ -49,11 +51,11 @@ pub struct Summary {
 }
 
 /// One variant at one sweep point.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VariantSummary {
     pub name: String,
     /// The sweep's coordinates: path and value as written; empty without a sweep.
-    #[serde(serialize_with = "as_map")]
+    #[serde(serialize_with = "as_map", deserialize_with = "from_map")]
     pub point: Vec<(String, String)>,
     /// Uses a yardstick that no balancer can run; it is never named the best.
     pub oracle: bool,
@@ -85,7 +87,7 @@ pub struct VariantSummary {
 }
 
 /// Requests of clients first sent after the warm-up: sent = ok + failed + unfinished.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Requests {
     pub sent: Figure,
     pub ok: Figure,
@@ -100,19 +102,19 @@ pub struct Requests {
     /// Copies sent because no answer had come yet.
     pub hedged: Figure,
     /// By kind; a kind that never happened is absent.
-    pub by_error: BTreeMap<&'static str, Figure>,
+    pub by_error: BTreeMap<String, Figure>,
 }
 
 /// Every try that a balancer sent to a server.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Attempts {
     pub sent: Figure,
     pub ok: Figure,
-    pub by_error: BTreeMap<&'static str, Figure>,
+    pub by_error: BTreeMap<String, Figure>,
 }
 
 /// What is told of latencies. The maximum is the largest of all replications and has no interval: it grows with their number.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LatencySummary {
     pub mean: Figure,
     pub p50: Figure,
@@ -137,7 +139,7 @@ impl LatencySummary {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WaitingSummary {
     #[serde(flatten)]
     pub waiting: LatencySummary,
@@ -146,7 +148,7 @@ pub struct WaitingSummary {
 }
 
 /// A request class.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClassSummary {
     pub name: String,
     pub path: String,
@@ -154,7 +156,7 @@ pub struct ClassSummary {
     pub response_ms: LatencySummary,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServerSummary {
     pub name: String,
     /// Attempts sent to it.
@@ -172,7 +174,7 @@ pub struct ServerSummary {
 }
 
 /// How evenly the attempts went to the servers, whatever their weights.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fairness {
     /// Jain's index of the attempts, from 1/n (all to one) to 1 (even).
     pub jain_requests: Figure,
@@ -186,7 +188,7 @@ pub struct Fairness {
 }
 
 /// How alike the mean latencies are that users get. A user is one of the population, or else a session, or else a request.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClientFairness {
     /// Users with at least one success.
     pub users: Figure,
@@ -196,7 +198,7 @@ pub struct ClientFairness {
 }
 
 /// A figure of failover: the average over the replications in which it happened, and their extremes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Extent {
     pub value: f64,
     pub ci95: Option<(f64, f64)>,
@@ -205,7 +207,7 @@ pub struct Extent {
 }
 
 /// One fault; means over its occurrences within a run where it strikes again and again.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failover {
     pub fault: String,
     /// From the fault's start to the server's removal from rotation; `null` where no replication had that.
@@ -226,7 +228,7 @@ pub struct Failover {
 }
 
 /// Clients (or sessions) that come back, and where they were answered.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Affinity {
     /// Clients or sessions that were answered.
     pub sessions: Figure,
@@ -240,7 +242,7 @@ pub struct Affinity {
     pub requests_moved_share: Figure,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HealthChecks {
     pub sent: Figure,
     pub failed: Figure,
@@ -251,10 +253,10 @@ pub struct HealthChecks {
 }
 
 /// An objective and how the variant did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Objective {
     /// A latency metric, or `success`.
-    pub objective: &'static str,
+    pub objective: String,
     /// Milliseconds at most; for `success` the share of the finished requests at least.
     pub limit: f64,
     /// `null` where no request makes one; then the objective is not met.
@@ -297,12 +299,17 @@ impl Summary {
 
     /// The file `summary.json`.
     pub fn to_json(&self) -> serde_json::Result<String> {
-        let mut json = Vec::new();
-        self.serialize(&mut serde_json::Serializer::with_formatter(&mut json, EightDigits(PrettyFormatter::new())))?;
-        json.push(b'\n');
-        // The serializer writes UTF-8 only.
-        Ok(String::from_utf8_lossy(&json).into_owned())
+        to_json(self)
     }
+}
+
+/// A results file in JSON, with eight significant digits.
+fn to_json(results: &impl Serialize) -> serde_json::Result<String> {
+    let mut json = Vec::new();
+    results.serialize(&mut serde_json::Serializer::with_formatter(&mut json, EightDigits(PrettyFormatter::new())))?;
+    json.push(b'\n');
+    // The serializer writes UTF-8 only.
+    Ok(String::from_utf8_lossy(&json).into_owned())
 }
 
 /// Writes figures with eight significant digits (integers below 2^53 in full). More would be noise: replications differ in the
@@ -346,4 +353,22 @@ impl Formatter for EightDigits {
 /// A map in the order of the list.
 fn as_map<S: Serializer>(point: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(point.iter().map(|(path, value)| (path, value)))
+}
+
+fn from_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
+    struct Pairs;
+    impl<'de> serde::de::Visitor<'de> for Pairs {
+        type Value = Vec<(String, String)>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a map of paths to values")
+        }
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some(pair) = map.next_entry()? {
+                pairs.push(pair);
+            }
+            Ok(pairs)
+        }
+    }
+    deserializer.deserialize_map(Pairs)
 }

@@ -25,7 +25,7 @@ pub struct About {
 pub fn summarise(about: &About, variants: &[Compiled], results: &[Accumulator]) -> Summary {
     assert_eq!(variants.len(), results.len(), "each variant has its results");
     let mut summary = Summary {
-        lbsim: env!("CARGO_PKG_VERSION"),
+        lbsim: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: about.scenario.clone(),
         about: about.about.clone(),
         seed: about.seed,
@@ -93,11 +93,11 @@ impl Runs<'_> {
         self.average(|run| Some(count(run) as f64))
     }
 
-    fn by_error(self, counts: impl Fn(&RunFigures) -> &Counts) -> BTreeMap<&'static str, Figure> {
+    fn by_error(self, counts: impl Fn(&RunFigures) -> &Counts) -> BTreeMap<String, Figure> {
         let count =
             |run: &RunFigures, kind: Failure| counts(run).by_error().find(|(failure, _)| *failure == kind).map_or(0, |(_, count)| count);
         let happened = |kind: &Failure| self.0.iter().any(|run| count(run, *kind) > 0);
-        Failure::ALL.into_iter().filter(happened).map(|kind| (kind.name(), self.count(|run| count(run, kind)))).collect()
+        Failure::ALL.into_iter().filter(happened).map(|kind| (kind.name().to_owned(), self.count(|run| count(run, kind)))).collect()
     }
 
     /// The figures of all runs' latencies, and how far those of single runs are from each other.
@@ -236,12 +236,17 @@ fn judge(slo: &Slo, latency: &LatencySummary, results: &Accumulator) -> Vec<Obje
     let mut objectives: Vec<Objective> = bounded
         .map(|(metric, limit)| {
             let value = latency.get(metric).map(|estimate| estimate.value);
-            Objective { objective: metric.name(), limit, value, met: value.is_some_and(|value| value <= limit) }
+            Objective { objective: metric.name().to_owned(), limit, value, met: value.is_some_and(|value| value <= limit) }
         })
         .collect();
     if let Some(success) = slo.success {
         let value = success_share(&results.runs);
-        objectives.push(Objective { objective: "success", limit: success.0, value, met: value.is_some_and(|value| value >= success.0) });
+        objectives.push(Objective {
+            objective: "success".to_owned(),
+            limit: success.0,
+            value,
+            met: value.is_some_and(|value| value >= success.0),
+        });
     }
     objectives
 }
