@@ -186,7 +186,7 @@ fn a_hand_made_study_gives_exactly_these_numbers() {
     assert_eq!([value(told.affinity.moved), value(told.affinity.requests_moved_share)], [2.0, 0.1]);
     assert_eq!([value(told.health_checks.per_second), value(told.health_checks.false_ejections)], [2.0, 1.0]);
     // p99 of four is the largest. Success: 4 of 6.
-    let judged: Vec<_> = told.slo.iter().map(|objective| (objective.objective, objective.limit, objective.met)).collect();
+    let judged: Vec<_> = told.slo.iter().map(|objective| (objective.objective.as_str(), objective.limit, objective.met)).collect();
     assert_eq!(judged, [("p99", 35.0, false), ("success", 0.8, false)]);
     assert_eq!(told.slo[1].value, Some(4.0 / 6.0));
     assert!(!summary.is_slo_met());
