@@ -112,9 +112,16 @@ impl Recorder {
 
     #[inline(always)]
     pub fn attempt_served(&mut self, served: Served) {
+        self.classes[served.class as usize].response.record(served.response);
+        self.attempt_served_in_latency(served);
+    }
+
+    /// As `attempt_served`, where the response time is the request's latency and [`Recorder::responses_are_latencies`] tells so at
+    /// the end.
+    #[inline(always)]
+    pub fn attempt_served_in_latency(&mut self, served: Served) {
         self.attempts.ok += 1;
         let class = &mut self.classes[served.class as usize];
-        class.response.record(served.response);
         class.waiting.record(served.waiting);
         class.waited += u64::from(served.waiting > Span::ZERO);
         let response = &mut self.server_response[served.server as usize];
@@ -122,6 +129,13 @@ impl Recorder {
             response.record(served.response);
         } else {
             response.record_sum(served.response);
+        }
+    }
+
+    /// There was nothing between client and server: what a request took is what its only attempt took.
+    pub fn responses_are_latencies(&mut self) {
+        for class in &mut self.classes {
+            class.response = class.latency.clone();
         }
     }
 

@@ -54,7 +54,7 @@ pub enum Phase {
 }
 
 pub struct Attempt {
-    /// `NONE` for a health check.
+    /// `NONE` for a health check, and on the open road (see `data_plane/express.rs`), which keeps what it needs of the request here.
     pub request: u32,
     pub server: u32,
     pub phase: Phase,
@@ -73,6 +73,9 @@ pub struct Attempt {
     pub check: u32,
     /// The next in the server's line, or `NONE`.
     pub next: u32,
+    /// On the open road: the request's class, and the balancer's number of the server.
+    pub class: u32,
+    pub target: u32,
     pub work: Span,
     /// How long the work takes at the server's speed on a slot of its own, from when it started.
     pub duration: Span,
@@ -94,6 +97,8 @@ impl Attempt {
             strike: NONE,
             check: NONE,
             next: NONE,
+            class: NONE,
+            target: NONE,
             work,
             duration: Span::ZERO,
             entered: Time::ZERO,

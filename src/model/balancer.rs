@@ -100,9 +100,15 @@ impl Balancer {
             return Pick::Target(target);
         }
         if tried.is_empty() {
-            return self.policy.pick(request, &self.targets, &mut self.routing);
+            return self.pick(request);
         }
         self.choose_another(request, tried)
+    }
+
+    /// The policy's choice.
+    #[inline(always)]
+    pub fn pick(&mut self, request: &Request) -> Pick {
+        self.policy.pick(request, &self.targets, &mut self.routing)
     }
 
     fn is_tried(&self, target: TargetId, tried: &[u32]) -> bool {

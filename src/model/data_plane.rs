@@ -2,10 +2,13 @@
 //! may give up or try again. Wiring only: the parts decide, and what they decide is scheduled and recorded here.
 
 mod answer;
+mod express;
 mod give_up;
 mod route;
 mod send;
 mod serve;
+
+pub(super) use express::is_open_road;
 
 use super::event::Ref;
 use super::world::World;

@@ -4,6 +4,7 @@ use super::attempt::{Attempt, Hop, Phase, Request};
 use super::balancer::{self, Balancer};
 use super::checker::Checker;
 use super::client::{self, Actor, Client};
+use super::data_plane::is_open_road;
 use super::event::{Event, Ref};
 use super::link::Link;
 use super::plan::{BalancerPlan, FaultSchedule, Plan, ServerPlan, TargetRef, Topology};
@@ -74,17 +75,32 @@ const LOAD_INTERVAL_MAX: Span = Span::from_secs(60);
 
 /// Runs a plan to its end.
 pub fn run(plan: Plan) -> RunRecord {
+    if is_open_road(&plan.topology) {
+        run_by(plan, World::handle_on_open_road, |world| world.recorder.responses_are_latencies())
+    } else {
+        run_step_by_step(plan)
+    }
+}
+
+/// As [`run`], without short cuts.
+pub(crate) fn run_step_by_step(plan: Plan) -> RunRecord {
+    run_by(plan, World::handle, |_| {})
+}
+
+#[inline(always)]
+fn run_by(plan: Plan, handle: impl Fn(&mut World, Event), close: impl FnOnce(&mut World)) -> RunRecord {
     let mut world = World::new(plan);
     world.begin();
     let until = world.plan.duration;
     while let Some(event) = world.calendar.next(until) {
         world.events += 1;
-        world.handle(event);
+        handle(&mut world, event);
     }
     world.end();
     if world.plan.drains {
         world.drain();
     }
+    close(&mut world);
     world.finish()
 }
 
@@ -145,7 +161,7 @@ impl World {
         self.begin_clients();
     }
 
-    fn handle(&mut self, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         match event {
             Event::Arrive { client } => self.arrive(client),
             Event::ActorSends { actor } => self.actor_sends(actor),
@@ -312,6 +328,11 @@ impl World {
                 }
             }
         }
+        // The open road keeps no requests.
+        let at_server = |attempt: &Attempt| matches!(attempt.phase, Phase::Queued | Phase::InService);
+        let lone = |attempt: &Attempt| attempt.request == client::NONE && attempt.check == client::NONE && at_server(attempt);
+        let attempts = (0..self.attempts.capacity()).map(|attempt| &self.attempts[attempt]);
+        unfinished += attempts.filter(|attempt| lone(attempt) && attempt.entered >= self.plan.warmup).count() as u64;
         (unfinished, stuck)
     }
 

@@ -42,9 +42,11 @@ pub struct Calendar<E> {
     heap: Vec<Entry<E>>,
     /// The entry at the top of the heap has left; its place is free.
     is_top_gone: bool,
-    lanes: Vec<VecDeque<Entry<E>>>,
-    /// Key of each lane's first entry.
+    /// Key of each lane's first entry, and its event: most lanes hold one at a time.
     heads: Vec<u128>,
+    first: Vec<Option<E>>,
+    /// The others of each lane.
+    lanes: Vec<VecDeque<Entry<E>>>,
     /// Constant delays that have a lane.
     delays: Vec<(Span, Lane)>,
 }
@@ -62,8 +64,9 @@ impl<E: Copy> Calendar<E> {
             sequence: 0,
             heap: Vec::new(),
             is_top_gone: false,
-            lanes: Vec::new(),
             heads: Vec::new(),
+            first: Vec::new(),
+            lanes: Vec::new(),
             delays: Vec::new(),
         }
     }
@@ -81,6 +84,7 @@ impl<E: Copy> Calendar<E> {
         }
         self.lanes.push(VecDeque::new());
         self.heads.push(NEVER);
+        self.first.push(None);
         Lane(self.lanes.len() as u8 - 1)
     }
 
@@ -118,11 +122,14 @@ impl<E: Copy> Calendar<E> {
         debug_assert!(at >= self.now, "events never go back in time");
         self.sequence += 1;
         let entry = Entry { key: key(at, self.sequence), event };
-        let queue = &mut self.lanes[lane.0 as usize];
-        debug_assert!(queue.back().is_none_or(|last| last.key < entry.key), "a lane is in order");
-        let head = &mut self.heads[lane.0 as usize];
-        *head = (*head).min(entry.key);
-        queue.push_back(entry);
+        let lane = lane.0 as usize;
+        if self.heads[lane] == NEVER {
+            self.heads[lane] = entry.key;
+            self.first[lane] = Some(event);
+            return;
+        }
+        debug_assert!(self.lanes[lane].back().map_or(self.heads[lane], |last| last.key) < entry.key, "a lane is in order");
+        self.lanes[lane].push_back(entry);
     }
 
     /// Takes the next event if it is due by `until`, and advances the clock to it.
@@ -153,10 +160,9 @@ impl<E: Copy> Calendar<E> {
             self.is_top_gone = true;
             return self.heap.first().map(|entry| entry.event);
         }
-        let queue = &mut self.lanes[from];
-        let entry = queue.pop_front();
-        self.heads[from] = queue.front().map_or(NEVER, |next| next.key);
-        entry.map(|entry| entry.event)
+        let next = self.lanes[from].pop_front();
+        self.heads[from] = next.as_ref().map_or(NEVER, |next| next.key);
+        std::mem::replace(&mut self.first[from], next.map(|next| next.event))
     }
 }
 

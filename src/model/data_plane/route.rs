@@ -72,7 +72,17 @@ impl World {
         let (holder, session) = if router.reads_request { self.holder(request) } else { (NOBODY, 0) };
         let path = if router.reads_request { &self.topology.paths[request.path as usize] } else { "" };
         let seen = policy::Request { now, address: holder.address, session, path };
-        match self.balancers[balancer as usize].choose(&seen, holder, request.tried()) {
+        let pick = self.balancers[balancer as usize].choose(&seen, holder, request.tried());
+        self.follow(attempt, pick);
+    }
+
+    /// Does what the balancer has chosen.
+    #[inline(always)]
+    pub(in crate::model) fn follow(&mut self, attempt: u32, pick: Pick) {
+        let now = self.now();
+        let place = self.hop_place(attempt, self.attempts[attempt].depth);
+        let balancer = self.hops[place].balancer;
+        match pick {
             Pick::Target(target) => self.send_to_target(attempt, balancer, target),
             Pick::Wait => {
                 let hop = &mut self.hops[place];

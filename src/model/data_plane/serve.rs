@@ -30,17 +30,23 @@ impl World {
                 let at = now + joined.duration;
                 self.calendar.schedule(at, Event::Finished(self.attempts.at(attempt)));
             }
-            Admission::Waits => {
-                joined.phase = Phase::Queued;
-                joined.next = NONE;
-                let last = std::mem::replace(&mut server.tail, attempt);
-                if last == NONE {
-                    server.head = attempt;
-                } else {
-                    self.attempts[last].next = attempt;
-                }
-            }
+            Admission::Waits => self.join_line(attempt, index),
             Admission::Refused => self.answer_failure(attempt, Failure::Refused, self.blame_server(index)),
+        }
+    }
+
+    /// Puts an attempt at the end of a server's line.
+    #[inline(always)]
+    pub(in crate::model) fn join_line(&mut self, attempt: u32, server: u32) {
+        let joined = &mut self.attempts[attempt];
+        joined.phase = Phase::Queued;
+        joined.next = NONE;
+        let server = &mut self.servers[server as usize];
+        let last = std::mem::replace(&mut server.tail, attempt);
+        if last == NONE {
+            server.head = attempt;
+        } else {
+            self.attempts[last].next = attempt;
         }
     }
 

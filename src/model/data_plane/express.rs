@@ -1,0 +1,142 @@
+//! The same life of a request in one stride, for runs in which nothing can cut it short: no timeout, retry, session, network delay,
+//! health check, fault or second balancer. What the steps in the other files ask at each corner is known beforehand here.
+//! What goes wrong all the same (nobody to send to, a full queue) is handed to them. Results are the same to the bit, which a test holds.
+
+use crate::measure::recorder::{Answered, Served};
+use crate::model::attempt::{Attempt, Hop, Phase, Request};
+use crate::model::client::{Draw, NONE};
+use crate::model::event::Event;
+use crate::model::plan::{ArrivalPlan, TargetRef, Topology, Users};
+use crate::model::server::Admission;
+use crate::model::sticky::NOBODY;
+use crate::model::world::World;
+use crate::policy::{self, Outcome, Pick};
+use crate::scenario::Failure;
+use crate::units::Span;
+
+/// Whether nothing in a run can come between a request and its answer.
+pub(in crate::model) fn is_open_road(topology: &Topology) -> bool {
+    let [balancer] = &topology.balancers[..] else { return false };
+    let is_instant = |latency: &crate::dist::Sampler| latency.constant() == Some(Span::ZERO);
+    let waits_for_nothing = balancer.check.is_none() && balancer.sticky.is_none() && balancer.retry.is_none();
+    let clients = topology.clients.iter().all(|client| {
+        is_instant(&client.latency)
+            && client.timeout.is_none()
+            && client.retry.is_none()
+            && client.session.is_none()
+            && matches!(client.users, Users::Unbounded)
+            && !matches!(client.arrivals, ArrivalPlan::Closed { .. } | ArrivalPlan::Trace(_))
+    });
+    let servers = topology.servers.iter().all(|server| is_instant(&server.latency) && !server.is_ps);
+    waits_for_nothing && balancer.timeout.is_none() && topology.faults.is_empty() && clients && servers
+}
+
+impl World {
+    #[inline(always)]
+    pub(in crate::model) fn handle_on_open_road(&mut self, event: Event) {
+        match event {
+            Event::Arrive { client } => self.arrive_and_start(client),
+            Event::Finished(attempt) => self.finish_and_answer(attempt.index),
+            other => self.handle(other),
+        }
+    }
+
+    #[inline(always)]
+    fn arrive_and_start(&mut self, client: u32) {
+        self.send_straight(client);
+        self.schedule_arrival(client);
+    }
+
+    #[inline(always)]
+    fn send_straight(&mut self, client: u32) {
+        let now = self.now();
+        let classes = &self.topology.classes;
+        let choices = &self.topology.clients[client as usize].classes;
+        let Draw { class, path, user, work } = self.clients[client as usize].draw(choices, |class| classes[class as usize].path);
+        let is_counted = now >= self.plan.warmup;
+        self.recorder.request_sent(is_counted);
+        self.open_requests += 1;
+        let request =
+            || Request { client, class, path, user, actor: NONE, attempt: NONE, retries: 0, work, sent: now, is_counted, tried: None };
+        let entry = self.entry as usize;
+        let (holder, session, path) = match self.balancers[entry].reads_request {
+            true => {
+                let (holder, session) = self.holder(&request());
+                (holder, session, &*self.topology.paths[path as usize])
+            }
+            false => (NOBODY, 0, ""),
+        };
+        let balancer = &mut self.balancers[entry];
+        let pick = balancer.pick(&policy::Request { now, address: holder.address, session, path });
+        let Pick::Target(target) = pick else { return self.hold_up(request(), pick) };
+        let TargetRef::Server(index) = balancer.to[target as usize] else { unreachable!("the only balancer has servers only") };
+        balancer.sent(target);
+        self.recorder.attempt_sent(index, is_counted);
+        let server = &mut self.servers[index as usize];
+        let duration = server.duration(work);
+        let attempt = self.new_attempt(Attempt::new(NONE, work));
+        let joined = &mut self.attempts[attempt];
+        (joined.server, joined.target, joined.class, joined.open_hops) = (index, target, class, 1);
+        (joined.phase, joined.duration, joined.entered) = (Phase::InService, duration, now);
+        match self.servers[index as usize].admit(attempt, duration, now) {
+            Admission::Starts => self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(attempt))),
+            Admission::Waits => self.join_line(attempt, index),
+            Admission::Refused => self.turn_back(request(), attempt),
+        }
+    }
+
+    /// The policy lets it wait, or there is nobody to send it to.
+    #[inline(never)]
+    fn hold_up(&mut self, request: Request, pick: Pick) {
+        let work = request.work;
+        let request = self.requests.insert(request);
+        let attempt = self.new_attempt(Attempt::new(request, work));
+        self.requests[request].attempt = attempt;
+        self.hops[attempt as usize] = Hop::new(self.entry);
+        self.follow(attempt, pick);
+    }
+
+    /// One that had waited in the balancer.
+    #[inline(never)]
+    fn finish_held_up(&mut self, attempt: u32) {
+        self.finished(attempt);
+    }
+
+    /// The server's queue is full.
+    #[inline(never)]
+    fn turn_back(&mut self, request: Request, attempt: u32) {
+        let target = self.attempts[attempt].target;
+        self.hops[attempt as usize] = Hop { target, sent: request.sent, ..Hop::new(self.entry) };
+        let request = self.requests.insert(request);
+        self.requests[request].attempt = attempt;
+        self.attempts[attempt].request = request;
+        self.answer_failure(attempt, Failure::Refused, NONE);
+    }
+
+    #[inline(always)]
+    fn finish_and_answer(&mut self, attempt: u32) {
+        let now = self.now();
+        let Attempt { server, request, class, target, entered, duration, .. } = self.attempts[attempt];
+        if request != NONE {
+            return self.finish_held_up(attempt);
+        }
+        self.servers[server as usize].release(now);
+        self.start_waiting(server);
+        let latency = now - entered;
+        let is_counted = entered >= self.plan.warmup;
+        if is_counted {
+            let waiting = Span(latency.0.saturating_sub(duration.0));
+            self.recorder.attempt_served_in_latency(Served { class, server, response: latency, waiting });
+        }
+        let entry = self.entry;
+        let balancer = &mut self.balancers[entry as usize];
+        balancer.done(target, &Outcome { now, latency, is_answered: true, is_ok: true });
+        let is_awaited = !balancer.waiting.is_empty();
+        self.recorder.request_answered(Answered { class, latency, is_counted, user: None }, now);
+        self.free_attempt(attempt);
+        self.open_requests -= 1;
+        if is_awaited {
+            self.dispatch_waiting(entry);
+        }
+    }
+}
