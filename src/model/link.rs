@@ -18,7 +18,7 @@ enum Delay {
 }
 
 impl Link {
-    pub fn new<E: Copy>(latency: &Sampler, rng: Rng, calendar: &mut Calendar<E>) -> Link {
+    pub fn new<E: Copy + Default>(latency: &Sampler, rng: Rng, calendar: &mut Calendar<E>) -> Link {
         let delay = match latency.constant() {
             Some(Span::ZERO) => Delay::None,
             Some(span) => Delay::Constant(span, calendar.delay_lane(span)),
@@ -29,7 +29,7 @@ impl Link {
 
     /// Schedules the arrival of a message sent now. `false`: there is no delay, and nothing was scheduled.
     #[inline(always)]
-    pub fn carry<E: Copy>(&mut self, event: impl FnOnce() -> E, calendar: &mut Calendar<E>) -> bool {
+    pub fn carry<E: Copy + Default, M: Into<E>>(&mut self, event: impl FnOnce() -> M, calendar: &mut Calendar<E>) -> bool {
         match &self.delay {
             Delay::None => return false,
             Delay::Constant(span, lane) => calendar.schedule_in(*lane, calendar.now() + *span, event()),

@@ -5,7 +5,7 @@ use super::balancer::{self, Balancer};
 use super::checker::Checker;
 use super::client::{self, Actor, Client};
 use super::data_plane::is_open_road;
-use super::event::{Event, Ref};
+use super::event::{Event, Packed, Ref};
 use super::link::Link;
 use super::plan::{BalancerPlan, FaultSchedule, Plan, ServerPlan, TargetRef, Topology};
 use super::retry::Retries;
@@ -38,7 +38,7 @@ pub(super) struct World {
     /// As in the topology, near at hand.
     pub depth_max: usize,
     pub entry: u32,
-    pub calendar: Calendar<Event>,
+    pub calendar: Calendar<Packed>,
     pub recorder: Recorder,
     pub clients: Vec<Client>,
     pub actors: Slab<Actor>,
@@ -94,7 +94,7 @@ fn run_by(plan: Plan, handle: impl Fn(&mut World, Event), close: impl FnOnce(&mu
     let until = world.plan.duration;
     while let Some(event) = world.calendar.next(until) {
         world.events += 1;
-        handle(&mut world, event);
+        handle(&mut world, event.unpack());
     }
     world.end();
     if world.plan.drains {
@@ -250,6 +250,7 @@ impl World {
         while self.open_requests > 0
             && let Some(event) = self.calendar.next(until)
         {
+            let event = event.unpack();
             self.events += 1;
             if !matches!(event, Event::Arrive { .. } | Event::ActorSends { .. } | Event::TimelineTick) {
                 self.handle(event);
@@ -367,7 +368,7 @@ impl Attempt {
     }
 }
 
-fn clients(plan: &Plan, topology: &Topology, calendar: &mut Calendar<Event>) -> Vec<Client> {
+fn clients(plan: &Plan, topology: &Topology, calendar: &mut Calendar<Packed>) -> Vec<Client> {
     let mut first_user = 0;
     let mut clients = Vec::new();
     for client_plan in &topology.clients {
@@ -387,7 +388,7 @@ fn clients(plan: &Plan, topology: &Topology, calendar: &mut Calendar<Event>) -> 
     clients
 }
 
-fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<Event>) -> Balancer {
+fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<Packed>) -> Balancer {
     let topology = &plan.topology;
     let stream = |what: &str| rng::stream(plan.seed, plan.replication, &format!("balancer/{}/{what}", balancer.name));
     let targets = Targets::new(balancer.targets.iter().map(|target| match target {

@@ -44,20 +44,20 @@ pub struct Calendar<E> {
     is_top_gone: bool,
     /// Key of each lane's first entry, and its event: most lanes hold one at a time.
     heads: Vec<u128>,
-    first: Vec<Option<E>>,
+    first: Vec<E>,
     /// The others of each lane.
     lanes: Vec<VecDeque<Entry<E>>>,
     /// Constant delays that have a lane.
     delays: Vec<(Span, Lane)>,
 }
 
-impl<E: Copy> Default for Calendar<E> {
+impl<E: Copy + Default> Default for Calendar<E> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<E: Copy> Calendar<E> {
+impl<E: Copy + Default> Calendar<E> {
     pub fn new() -> Self {
         Calendar {
             now: Time::ZERO,
@@ -84,7 +84,7 @@ impl<E: Copy> Calendar<E> {
         }
         self.lanes.push(VecDeque::new());
         self.heads.push(NEVER);
-        self.first.push(None);
+        self.first.push(E::default());
         Lane(self.lanes.len() as u8 - 1)
     }
 
@@ -100,10 +100,10 @@ impl<E: Copy> Calendar<E> {
 
     /// Schedules at any time from now on.
     #[inline(always)]
-    pub fn schedule(&mut self, at: Time, event: E) {
+    pub fn schedule(&mut self, at: Time, event: impl Into<E>) {
         debug_assert!(at >= self.now, "events never go back in time");
         self.sequence += 1;
-        let entry = Entry { key: key(at, self.sequence), event };
+        let entry = Entry { key: key(at, self.sequence), event: event.into() };
         if self.is_top_gone {
             self.is_top_gone = false;
             sink(&mut self.heap, entry);
@@ -115,17 +115,17 @@ impl<E: Copy> Calendar<E> {
 
     /// Schedules in a lane; times within a lane never fall.
     #[inline(always)]
-    pub fn schedule_in(&mut self, lane: Lane, at: Time, event: E) {
+    pub fn schedule_in(&mut self, lane: Lane, at: Time, event: impl Into<E>) {
         if lane == HEAP {
             return self.schedule(at, event);
         }
         debug_assert!(at >= self.now, "events never go back in time");
         self.sequence += 1;
-        let entry = Entry { key: key(at, self.sequence), event };
+        let entry = Entry { key: key(at, self.sequence), event: event.into() };
         let lane = lane.0 as usize;
         if self.heads[lane] == NEVER {
             self.heads[lane] = entry.key;
-            self.first[lane] = Some(event);
+            self.first[lane] = entry.event;
             return;
         }
         debug_assert!(self.lanes[lane].back().map_or(self.heads[lane], |last| last.key) < entry.key, "a lane is in order");
@@ -162,7 +162,11 @@ impl<E: Copy> Calendar<E> {
         }
         let next = self.lanes[from].pop_front();
         self.heads[from] = next.as_ref().map_or(NEVER, |next| next.key);
-        std::mem::replace(&mut self.first[from], next.map(|next| next.event))
+        let event = self.first[from];
+        if let Some(next) = next {
+            self.first[from] = next.event;
+        }
+        Some(event)
     }
 }
 
@@ -211,13 +215,13 @@ mod tests {
     use super::*;
     use crate::rng;
 
-    fn drain<E: Copy>(calendar: &mut Calendar<E>) -> Vec<(Time, E)> {
+    fn drain<E: Copy + Default>(calendar: &mut Calendar<E>) -> Vec<(Time, E)> {
         std::iter::from_fn(|| calendar.next(Time(u64::MAX - 1)).map(|event| (calendar.now(), event))).collect()
     }
 
     #[test]
     fn equal_times_leave_in_order_of_insertion_over_heap_and_lanes() {
-        let mut calendar = Calendar::new();
+        let mut calendar = Calendar::<i32>::new();
         let lane = calendar.delay_lane(Span(5));
         calendar.schedule(Time(5), 1);
         calendar.schedule_in(lane, Time(5), 2);
@@ -230,7 +234,7 @@ mod tests {
     #[test]
     fn random_schedules_leave_sorted_as_by_a_stable_sort() {
         let mut rng = rng::stream(1, 0, "calendar");
-        let mut calendar = Calendar::new();
+        let mut calendar = Calendar::<u32>::new();
         let lanes: Vec<_> = (0..20).map(|i| (Span(i % 15), calendar.delay_lane(Span(i % 15)))).collect();
         let mut expected = Vec::new();
         for event in 0..2000u32 {
@@ -252,7 +256,7 @@ mod tests {
     fn successors_scheduled_between_departures_keep_the_order() {
         // Each departure schedules none, one or two successors, as a model would; the order must be that of a sorted list.
         let mut rng = rng::stream(2, 0, "calendar");
-        let mut calendar = Calendar::new();
+        let mut calendar = Calendar::<u32>::new();
         let mut pending: Vec<(Time, u32)> = Vec::new();
         let mut event = 0;
         for step in 0..20_000 {
@@ -272,7 +276,7 @@ mod tests {
 
     #[test]
     fn nothing_leaves_that_is_due_later() {
-        let mut calendar = Calendar::new();
+        let mut calendar = Calendar::<()>::new();
         calendar.schedule(Time(10), ());
         assert_eq!(calendar.next(Time(9)), None);
         assert_eq!(calendar.next(Time(10)), Some(()));
