@@ -1,4 +1,5 @@
 use super::*;
+use crate::compile::compile;
 use crate::summary::tests::{about, record, topology, variant};
 use crate::summary::{WarningKind, summarise};
 use crate::units::Span;
@@ -134,4 +135,42 @@ fn pilots_are_told_apart_from_runs() {
     let seen = seen.into_inner().unwrap();
     assert_eq!(seen[5], Progress { done: 6, total: 6, is_pilot: true });
     assert_eq!(seen[13], Progress { done: 8, total: 8, is_pilot: false });
+}
+
+/// The shapes that the short cut knows: full queues, several classes and clients, requests that wait in the balancer, unequal servers.
+const OPEN_ROADS: &str = "
+duration: 20s
+warmup: 3s
+clients:
+  - name: steady
+    arrivals: { poisson: { rate: 300/s } }
+    requests: [{ name: small, path: /a, weight: 3, work: { exponential: { mean: 8ms } } }, { name: large, path: /b, work: { constant: 20ms } }]
+  - { name: waves, arrivals: { diurnal: { mean: 80/s, amplitude: 70/s, period: 8s } }, requests: [{ work: { lognormal: { mean: 9ms, cv: 2 } } }] }
+servers:
+  - { name: web, count: 3, slots: 1, queue: 4, weight: 2 }
+  - { name: big, count: 1, slots: 2, speed: 0.5 }
+balancers: [{ name: lb, targets: [web, big], algorithm: round_robin }]
+compare: [round_robin, weighted_round_robin, random, weighted_random, least_connections, weighted_least_connections, power_of_d, ip_hash,
+  session_hash, consistent_hash, least_response_time, first, central_queue]
+";
+
+#[test]
+fn the_short_cut_gives_what_the_steps_give() {
+    let source = crate::error::Source { name: "open roads".to_owned(), text: OPEN_ROADS.to_owned() };
+    let study = crate::scenario::variants::read(source, &[]).expect("the scenario is right");
+    let inputs = crate::input::Inputs::default();
+    let compiled = |variant: &crate::scenario::variants::Variant| compile(&variant.name, &variant.point, &variant.scenario, &inputs);
+    let variants: Vec<Compiled> = study.variants.iter().map(|variant| compiled(variant).expect("the variant compiles")).collect();
+    assert!(variants.len() == 13 && variants.iter().all(|variant| crate::model::is_open_road(&variant.topology)));
+    let told = |simulate: &(dyn Fn(Plan) -> RunRecord + Sync)| {
+        let results = run_by(simulate, &variants, &options(2, 2), &never(), &quiet).expect("it runs");
+        let json = summarise(&about(2), &variants, &results).to_json().expect("it can be written");
+        let timelines: Vec<_> = results.iter().map(|results| results.timeline.server_bins.clone()).collect();
+        let totals: Vec<_> = results.iter().flat_map(|results| &results.timeline.bins).map(|bin| (bin.sent, bin.ok, bin.failed)).collect();
+        let latencies: Vec<_> = results.iter().flat_map(|results| &results.classes).map(|class| class.response.distribution()).collect();
+        (json, timelines, totals, latencies)
+    };
+    let (short, long) = (told(&crate::model::run), told(&crate::model::run_step_by_step));
+    assert!(short.0.contains("refused"), "some queue was full");
+    assert!(short == long, "the short cut leads elsewhere");
 }

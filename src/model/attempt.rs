@@ -74,7 +74,7 @@ pub struct Attempt {
     /// The next in the server's line, or `NONE`.
     pub next: u32,
     /// On the open road: the request's class, and the balancer's number of the server.
-    pub class: u32,
+    pub class: u16,
     pub target: u32,
     pub work: Span,
     /// How long the work takes at the server's speed on a slot of its own, from when it started.
@@ -97,7 +97,7 @@ impl Attempt {
             strike: NONE,
             check: NONE,
             next: NONE,
-            class: NONE,
+            class: 0,
             target: NONE,
             work,
             duration: Span::ZERO,

@@ -8,7 +8,7 @@ mod route;
 mod send;
 mod serve;
 
-pub(super) use express::is_open_road;
+pub(crate) use express::is_open_road;
 
 use super::event::Ref;
 use super::world::World;

@@ -17,4 +17,8 @@ pub mod slab;
 pub mod sticky;
 mod world;
 
+#[cfg(test)]
+pub(crate) use data_plane::is_open_road;
 pub use world::run;
+#[cfg(test)]
+pub(crate) use world::run_step_by_step;

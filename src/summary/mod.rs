@@ -9,7 +9,6 @@
 mod accumulate;
 mod advice;
 mod compare;
-mod details;
 mod summarise;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -17,7 +16,6 @@ pub(crate) mod tests;
 pub use accumulate::{Accumulator, ClassFigures, Evenness, LatencyFigures, LatencyMetric, RunFigures, ServerFigures, together};
 pub use advice::{Warning, WarningKind, short_path};
 pub use compare::{AgainstFirst, Comparison, Metric};
-pub use details::{Change, Details, FaultSpan, History, LoadMap, SourceText, Timeseries, VariantDetails};
 pub use summarise::{About, summarise};
 
 use crate::stats::Estimate;
@@ -299,17 +297,12 @@ impl Summary {
 
     /// The file `summary.json`.
     pub fn to_json(&self) -> serde_json::Result<String> {
-        to_json(self)
+        let mut json = Vec::new();
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut json, EightDigits(PrettyFormatter::new())))?;
+        json.push(b'\n');
+        // The serializer writes UTF-8 only.
+        Ok(String::from_utf8_lossy(&json).into_owned())
     }
-}
-
-/// A results file in JSON, with eight significant digits.
-fn to_json(results: &impl Serialize) -> serde_json::Result<String> {
-    let mut json = Vec::new();
-    results.serialize(&mut serde_json::Serializer::with_formatter(&mut json, EightDigits(PrettyFormatter::new())))?;
-    json.push(b'\n');
-    // The serializer writes UTF-8 only.
-    Ok(String::from_utf8_lossy(&json).into_owned())
 }
 
 /// Writes figures with eight significant digits (integers below 2^53 in full). More would be noise: replications differ in the

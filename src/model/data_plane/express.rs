@@ -15,7 +15,7 @@ use crate::scenario::Failure;
 use crate::units::Span;
 
 /// Whether nothing in a run can come between a request and its answer.
-pub(in crate::model) fn is_open_road(topology: &Topology) -> bool {
+pub(crate) fn is_open_road(topology: &Topology) -> bool {
     let [balancer] = &topology.balancers[..] else { return false };
     let is_instant = |latency: &crate::dist::Sampler| latency.constant() == Some(Span::ZERO);
     let waits_for_nothing = balancer.check.is_none() && balancer.sticky.is_none() && balancer.retry.is_none();
@@ -28,7 +28,8 @@ pub(in crate::model) fn is_open_road(topology: &Topology) -> bool {
             && !matches!(client.arrivals, ArrivalPlan::Closed { .. } | ArrivalPlan::Trace(_))
     });
     let servers = topology.servers.iter().all(|server| is_instant(&server.latency) && !server.is_ps);
-    waits_for_nothing && balancer.timeout.is_none() && topology.faults.is_empty() && clients && servers
+    let is_class_short = topology.classes.len() <= usize::from(u16::MAX);
+    waits_for_nothing && is_class_short && balancer.timeout.is_none() && topology.faults.is_empty() && clients && servers
 }
 
 impl World {
@@ -55,7 +56,6 @@ impl World {
         let Draw { class, path, user, work } = self.clients[client as usize].draw(choices, |class| classes[class as usize].path);
         let is_counted = now >= self.plan.warmup;
         self.recorder.request_sent(is_counted);
-        self.open_requests += 1;
         let request =
             || Request { client, class, path, user, actor: NONE, attempt: NONE, retries: 0, work, sent: now, is_counted, tried: None };
         let entry = self.entry as usize;
@@ -74,9 +74,9 @@ impl World {
         self.recorder.attempt_sent(index, is_counted);
         let server = &mut self.servers[index as usize];
         let duration = server.duration(work);
-        let attempt = self.new_attempt(Attempt::new(NONE, work));
+        let attempt = self.attempts.insert(Attempt::new(NONE, work));
         let joined = &mut self.attempts[attempt];
-        (joined.server, joined.target, joined.class, joined.open_hops) = (index, target, class, 1);
+        (joined.server, joined.target, joined.class, joined.open_hops) = (index, target, class as u16, 1);
         (joined.phase, joined.duration, joined.entered) = (Phase::InService, duration, now);
         match self.servers[index as usize].admit(attempt, duration, now) {
             Admission::Starts => self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(attempt))),
@@ -88,12 +88,18 @@ impl World {
     /// The policy lets it wait, or there is nobody to send it to.
     #[inline(never)]
     fn hold_up(&mut self, request: Request, pick: Pick) {
-        let work = request.work;
-        let request = self.requests.insert(request);
-        let attempt = self.new_attempt(Attempt::new(request, work));
-        self.requests[request].attempt = attempt;
-        self.hops[attempt as usize] = Hop::new(self.entry);
+        let attempt = self.attempts.insert(Attempt::new(NONE, request.work));
+        self.leave_open_road(request, attempt, Hop::new(self.entry));
         self.follow(attempt, pick);
+    }
+
+    /// From here on it is taken step by step.
+    fn leave_open_road(&mut self, request: Request, attempt: u32, hop: Hop) {
+        self.open_requests += 1;
+        let request = self.requests.insert(Request { attempt, ..request });
+        self.attempts[attempt].request = request;
+        self.make_room_for_hops();
+        self.hops[attempt as usize] = hop;
     }
 
     /// One that had waited in the balancer.
@@ -106,10 +112,8 @@ impl World {
     #[inline(never)]
     fn turn_back(&mut self, request: Request, attempt: u32) {
         let target = self.attempts[attempt].target;
-        self.hops[attempt as usize] = Hop { target, sent: request.sent, ..Hop::new(self.entry) };
-        let request = self.requests.insert(request);
-        self.requests[request].attempt = attempt;
-        self.attempts[attempt].request = request;
+        let hop = Hop { target, sent: request.sent, ..Hop::new(self.entry) };
+        self.leave_open_road(request, attempt, hop);
         self.answer_failure(attempt, Failure::Refused, NONE);
     }
 
@@ -120,6 +124,7 @@ impl World {
         if request != NONE {
             return self.finish_held_up(attempt);
         }
+        let class = u32::from(class);
         self.servers[server as usize].release(now);
         self.start_waiting(server);
         let latency = now - entered;
@@ -134,7 +139,6 @@ impl World {
         let is_awaited = !balancer.waiting.is_empty();
         self.recorder.request_answered(Answered { class, latency, is_counted, user: None }, now);
         self.free_attempt(attempt);
-        self.open_requests -= 1;
         if is_awaited {
             self.dispatch_waiting(entry);
         }

@@ -98,11 +98,16 @@ impl World {
     #[inline(always)]
     pub(in crate::model) fn new_attempt(&mut self, attempt: Attempt) -> u32 {
         let index = self.attempts.insert(attempt);
+        self.make_room_for_hops();
+        index
+    }
+
+    #[inline(always)]
+    pub(in crate::model) fn make_room_for_hops(&mut self) {
         let places = self.attempts.capacity() as usize * self.depth_max;
         if self.hops.len() < places {
             self.hops.resize(places, Hop::new(0));
         }
-        index
     }
 
     #[inline(always)]
