@@ -3,6 +3,8 @@
 //! Results go to standard output; progress, notes and errors to standard error.
 
 mod check;
+mod completions;
+mod man;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,10 @@ enum Command {
     Run(run::RunArgs),
     /// Read and check a scenario without simulating it
     Check(check::CheckArgs),
+    /// Print the completion script of a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page
+    Man,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -172,6 +178,8 @@ fn dispatch(args: Vec<OsString>) -> u8 {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man => man::man(),
     };
     result.unwrap_or_else(Failure::tell) as u8
 }
@@ -276,5 +284,17 @@ fn outline(ready: &Ready) -> String {
     let counted = |count: usize, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
     let at = if first.point.is_empty() { String::new() } else { format!(" at {}", counted(points, "point")) };
     let replications = counted(ready.study.replications as usize, "replication");
-    format!("{}{at}, {replications} of {} each", counted(ready.variants.len() / points.max(1), "variant"), Span(first.duration.0))
+    format!("{}{at}, {replications} of {} each", counted(ready.variants.len() / points.max(1), "variant"), length(Span(first.duration.0)))
+}
+
+/// A length of time for the eye: a trace's, which may be any number of nanoseconds, to the second.
+fn length(span: Span) -> String {
+    let seconds = span.as_secs_f64().round() as u64;
+    match seconds {
+        0..10 => span.to_string(),
+        _ if span.0.is_multiple_of(1_000_000_000) => span.to_string(),
+        10..120 => format!("{seconds}s"),
+        120..7200 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+    }
 }

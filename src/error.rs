@@ -26,6 +26,14 @@ impl PartialEq for Spot {
     }
 }
 
+impl Spot {
+    /// Line and column (in characters) of its begin, both from 1.
+    pub fn line_and_column(&self) -> (usize, usize) {
+        let excerpt = Excerpt::of(self);
+        (excerpt.line, excerpt.column)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     Error,

@@ -22,7 +22,7 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     study: StudyArgs,
     /// Threads; as many as there are processors unless given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     jobs: Option<NonZeroUsize>,
     /// Folder for the results; `results/<name>` unless given
     #[arg(long, value_name = "DIR")]
@@ -36,6 +36,10 @@ pub(super) struct RunArgs {
     /// Exit with 1 if a variant misses an objective
     #[arg(long)]
     assert_slo: bool,
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number from 1 up is right; leave --jobs out for all processors".to_owned())
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
@@ -101,7 +105,8 @@ fn exit(args: &RunArgs, summary: &Summary) -> Exit {
 /// Columns of the terminal as the shell tells them; what fits everywhere where it does not.
 fn width() -> usize {
     let told = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
-    told.unwrap_or(if stdout().is_terminal() { 80 } else { 100 })
+    let real = || terminal_size::terminal_size_of(stdout()).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
+    told.or_else(real).unwrap_or(if stdout().is_terminal() { 80 } else { 100 })
 }
 
 // ---- While it runs ---------------------------------------------------------------------------------------------------

@@ -62,3 +62,37 @@ fn a_file_that_is_not_there_may_be_a_slip_of_a_command() {
     assert!(cannot_read("chekc", &missing).ends_with("did you mean the command `check`?"));
     assert_eq!(cannot_read("a.yaml", &missing), "there is no file `a.yaml`");
 }
+
+#[test]
+fn every_shell_completes_every_command() {
+    for shell in clap_complete::Shell::value_variants() {
+        let mut script = Vec::new();
+        clap_complete::generate(*shell, &mut Cli::command(), "lbsim", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        for command in ["run", "check", "completions", "man", "assert-slo"] {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+}
+
+#[test]
+fn errors_as_json_have_their_place_and_their_help() {
+    let source = Source { name: "a.yaml".to_owned(), text: "seed: 1\nservers: [{ name: é, cout: 2 }]\n".to_owned() };
+    let diagnostics = variants::read(source, &[]).expect_err("a field is unknown");
+    let findings: Vec<serde_json::Value> = diagnostics.iter().map(|found| check::as_json(found).expect("it can be written")).collect();
+    let unknown = findings.iter().find(|found| found["message"].as_str().is_some_and(|text| text.contains("cout"))).expect("it is told");
+    assert_eq!((&unknown["line"], &unknown["column"], &unknown["file"]), (&2.into(), &22.into(), &"a.yaml".into()));
+    assert!(unknown["severity"] == "error" && unknown["help"].as_str().is_some_and(|help| help.contains("count")));
+}
+
+#[test]
+fn odd_lengths_are_told_to_the_second() {
+    let told = [
+        (295_212_700_000, "4m 55s"),
+        (600_000_000_000, "10m"),
+        (1_500_000_000, "1.5s"),
+        (59_600_000_000, "60s"),
+        (8_000_100_000_000, "2h 13m"),
+    ];
+    assert_eq!(told.map(|(ns, _)| length(Span(ns))), told.map(|(_, text)| text));
+}

@@ -380,3 +380,12 @@ fn a_system_that_falls_behind_is_called_overloaded() {
     let summary = summarise(&about(2), &[variant("a")], &[results([0, 1].map(stuck))]);
     assert_eq!(summary.variants[0].warnings[1].kind, WarningKind::Unfinished);
 }
+
+#[test]
+fn what_is_written_can_be_read_back() {
+    let variants = [variant("a"), variant("b")];
+    let results = [results([record(&[10, 20, 30], 1), record(&[15, 25], 0)]), results([record(&[40, 50], 0), record(&[45, 55, 65], 2)])];
+    let json = summarise(&about(2), &variants, &results).to_json().expect("it can be written");
+    let read: Summary = serde_json::from_str(&json).expect("it can be read");
+    assert!(read.comparisons.len() >= 2 && read.to_json().expect("it can be written again") == json);
+}

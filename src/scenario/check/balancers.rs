@@ -127,6 +127,13 @@ impl Checker<'_> {
             }
             _ => {}
         }
+        if check.checks_queue && check.tcp.is_some() {
+            self.warning(
+                &path.field("checks_queue"),
+                "changes nothing: the kernel answers a TCP connect",
+                "an HTTP check can wait in the server's queue: `http: /ping`",
+            );
+        }
         self.above_zero(&path.field("interval"), check.interval, "checks are some time apart, such as `5s`");
         if check.interval > Span::ZERO && check.interval < Span::from_millis(1) {
             self.error(&path.field("interval"), format!("is {}; checks are at least 1ms apart", check.interval));
