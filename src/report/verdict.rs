@@ -1,4 +1,4 @@
-//! The findings in words. A variant is called better only where the 95 % interval of the paired difference excludes zero, and a
+//! The findings in words. A variant is called better only where the paired difference is significant (see `summary::compare`), and a
 //! yardstick is never the winner.
 
 use super::{coordinates, count, listed, name, number, percent, percent_round};

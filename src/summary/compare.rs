@@ -1,8 +1,8 @@
 //! Which variant is better, and whether the runs can tell: paired differences, replication by replication, at each sweep point.
 //!
-//! Both variants of a pair met the same customers, so what they have in common cancels out. Each interval by itself holds with
-//! 95 % confidence; there is no correction for their number: of twenty comparisons of equals one is expected to look
-//! significant. Replications in which one of the two has no value (no success) drop out of the pair. A percentile is compared
+//! Both variants of a pair met the same customers, so what they have in common cancels out. Each interval that is
+//! told holds by itself with 95 % confidence; `significant` is joint over the comparisons of a metric at a point (Bonferroni).
+//! Replications in which one of the two has no value (no success) drop out of the pair. A percentile is compared
 //! where both have as many requests as it needs.
 
 use super::accumulate::{Accumulator, LatencyMetric, RunFigures};
@@ -67,7 +67,7 @@ pub struct Comparison {
     pub difference: Estimate,
     /// Best over other, minus one; `null` where the other is zero.
     pub relative: Option<Estimate>,
-    /// The 95 % interval of the difference excludes zero.
+    /// Zero stays out of the interval that holds with 95 % for all comparisons of the metric at once (Bonferroni).
     pub significant: bool,
 }
 
