@@ -142,7 +142,7 @@ pub const LLM_TRACE: Lesson = Lesson {
     name: "llm-trace",
     sets: &[],
     claims: llm_trace,
-    without: &[&[("servers.gpu.slots", "32")], &[("servers.gpu.slots", "1"), ("servers.gpu.count", "26")]],
+    without: &[&[("servers.gpu.slots", "32"), ("servers.gpu.count", "1")], &[("servers.gpu.slots", "1"), ("servers.gpu.count", "26")]],
 };
 
 fn llm_trace(found: &Found, claims: &mut Claims) {

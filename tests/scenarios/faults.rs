@@ -138,6 +138,7 @@ pub const ZONE_OUTAGE: Lesson = Lesson {
         &[("faults", "[{ slow: { zone: b, factor: 1, at: 1m, for: 2m } }]")],
         &[("servers.c.slots", "1")],
         &[("balancers.edge.health_check.interval", "2s")],
+        &[("sweep", "{ clients.users.arrivals.poisson.rate: [720/s, 900/s, 900/s] }")],
     ],
 };
 
