@@ -94,6 +94,26 @@ impl StudyArgs {
     }
 }
 
+impl StudyArgs {
+    /// The command that repeats the study, in a shell's quotes.
+    fn command(&self) -> String {
+        let own =
+            [("--seed", self.seed.map(|seed| seed.to_string())), ("--replications", self.replications.map(|count| count.to_string()))];
+        let own = own.into_iter().chain([("--duration", self.duration.map(|duration| duration.to_string()))]);
+        let own = own.filter_map(|(option, value)| Some([option.to_owned(), value?])).flatten();
+        let sets = self.sets.iter().flat_map(|(path, value)| ["--set".to_owned(), format!("{path}={value}")]);
+        let words = ["lbsim".to_owned(), self.file.clone()].into_iter().chain(own).chain(sets);
+        words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// As one word of a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%+@".contains(c);
+    let is_quoted = word.is_empty() || !word.chars().all(is_plain);
+    if is_quoted { format!("'{}'", word.replace('\'', r"'\''")) } else { word.to_owned() }
+}
+
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {

@@ -4,7 +4,7 @@ use super::{Exit, Failure, Ready, StudyArgs, is_color_wanted, outline, print, re
 use crate::error::printable;
 use crate::experiment::{self, Options, Progress};
 use crate::report::{self, Look};
-use crate::summary::{About, Summary, summarise};
+use crate::summary::{About, SourceText, Summary, details, summarise};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::env;
@@ -67,7 +67,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let about = About { scenario: study.name.clone(), about: study.about.clone(), seed: study.seed, replications: study.replications };
     let summary = summarise(&about, &ready.variants, &results);
-    report::write(&dir, &summary, &ready.variants, &results).map_err(|error| cannot_write(&dir, &error))?;
+    let source = SourceText { name: study.source.name.clone(), text: study.source.text.clone() };
+    let details = details(source, args.study.command(), &ready.variants, &results);
+    report::write(&dir, &summary, &details, &ready.variants, &results).map_err(|error| cannot_write(&dir, &error))?;
     show_results(args, &ready, &summary, &dir)?;
     Ok(exit(args, &summary))
 }

@@ -3,6 +3,7 @@
 use super::affinity::AffinityRecord;
 use super::failover::FailoverTracker;
 use super::fairness::{UserLatency, UserSum};
+use super::history::History;
 use super::timeline::{Bin, ServerBin, Timeline};
 use super::{ClassRecord, CoarseLatencies, Counts};
 use crate::scenario::Failure;
@@ -38,6 +39,10 @@ pub struct Recorder {
     bin: Bin,
     /// All attempts by server up to the end of the last bin.
     attempts_at_bin: Vec<u64>,
+    /// Answers elsewhere than the last up to the end of the last bin.
+    moved_at_bin: u64,
+    /// Where it is kept.
+    pub history: Option<History>,
     pub pilot: Option<Mser5>,
 }
 
@@ -81,6 +86,8 @@ impl Recorder {
             attempts_at_bin: vec![0; timeline.servers],
             timeline,
             bin: Bin::default(),
+            moved_at_bin: 0,
+            history: None,
             pilot: is_pilot.then(Mser5::default),
         }
     }
@@ -168,10 +175,26 @@ impl Recorder {
         }
     }
 
+    /// A fault strikes; `tracked` is its number with the failover tracker.
+    pub fn fault_begins(&mut self, fault: u32, tracked: u32, now: Time) {
+        self.failover.begins(tracked, now);
+        if let Some(history) = &mut self.history {
+            history.fault_begins(fault, self.failover.servers(tracked), now);
+        }
+    }
+
+    pub fn fault_ends(&mut self, fault: u32, tracked: u32, now: Time) {
+        self.failover.ends(tracked, now);
+        if let Some(history) = &mut self.history {
+            history.fault_ends(fault, self.failover.servers(tracked), now);
+        }
+    }
+
     /// Ends a bin of the timeline. `standing(server)` tells (requests in system, waiting, in rotation, up) over the bin.
     pub fn end_bin(&mut self, mut standing: impl FnMut(usize) -> (f64, f64, f32, bool)) {
         let bin = std::mem::take(&mut self.bin);
-        self.timeline.bins.push(Bin { latency: bin.latency.trimmed(), sent: bin.sent, ok: bin.ok, failed: bin.failed });
+        let moved = self.affinity.requests_moved - std::mem::replace(&mut self.moved_at_bin, self.affinity.requests_moved);
+        self.timeline.bins.push(Bin { latency: bin.latency.trimmed(), sent: bin.sent, ok: bin.ok, failed: bin.failed, moved });
         self.bin.latency = bin.latency;
         self.bin.latency.clear();
         for (server, before) in self.attempts_at_bin.iter_mut().enumerate() {

@@ -6,6 +6,7 @@ use super::client::NONE;
 use super::event::{Event, Ref};
 use super::plan::{FaultKind, FaultSchedule, TargetRef};
 use super::world::{Check, Strike, World};
+use crate::measure::history::Sight;
 use crate::rng;
 use crate::scenario::Failure;
 use crate::units::{Span, Time};
@@ -33,6 +34,10 @@ impl World {
                 let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("check/{}/{name}", plan.name));
                 let mut checker = Checker::new(balancer as u32, target as u32, check.clone(), latency.clone(), rng);
                 self.calendar.schedule(checker.first_start(), Event::CheckStarts { checker: index });
+                if let Some(history) = self.recorder.history.as_mut().filter(|_| !checker.is_healthy()) {
+                    let sight = Sight { at: Time::ZERO, balancer: checker.balancer, target: checker.target, is_good: false };
+                    history.rotation_changes(sight);
+                }
                 self.checkers.push(checker);
             }
         }
@@ -147,8 +152,14 @@ impl World {
             self.recorder.checks_failed += 1;
         }
         self.calendar.schedule(checker.next_start(now), Event::CheckStarts { checker: index });
-        if let Some(view) = checker.concludes(passed) {
-            let (balancer, target) = (checker.balancer as usize, checker.target);
+        let (balancer, target) = (checker.balancer as usize, checker.target);
+        let view = checker.concludes(passed);
+        let sight = Sight { at: now, balancer: balancer as u32, target, is_good: passed };
+        if let Some(history) = &mut self.recorder.history {
+            history.check_ends(sight);
+            view.into_iter().for_each(|is_good| history.rotation_changes(Sight { is_good, ..sight }));
+        }
+        if let Some(view) = view {
             self.balancers[balancer].set_healthy(target, view);
             let is_server_well = match self.balancers[balancer].to[target as usize] {
                 TargetRef::Server(server) => self.servers[server as usize].rare.faults.is_empty(),
@@ -196,7 +207,7 @@ impl World {
         if let Some(at) = ends {
             self.calendar.schedule(at, Event::FaultEnds { strike });
         }
-        self.recorder.failover.begins(tracked, now);
+        self.recorder.fault_begins(fault, tracked, now);
         for server in self.recorder.failover.servers(tracked).to_vec() {
             self.strike_server(server, strike, plan.kind);
         }
@@ -210,7 +221,7 @@ impl World {
         for server in self.recorder.failover.servers(tracked).to_vec() {
             self.release_server(server, strike, plan.kind);
         }
-        self.recorder.failover.ends(tracked, now);
+        self.recorder.fault_ends(fault, tracked, now);
         let again = match &plan.schedule {
             FaultSchedule::Once { .. } => None,
             FaultSchedule::Flap { until, up, .. } => Some(now + *up).filter(|at| until.is_none_or(|until| *at < until)),

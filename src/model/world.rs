@@ -11,6 +11,7 @@ use super::plan::{BalancerPlan, FaultSchedule, Plan, ServerPlan, TargetRef, Topo
 use super::retry::Retries;
 use super::server::{Load, Server};
 use super::slab::Slab;
+use crate::measure::history::History;
 use crate::measure::{Recorder, RunRecord, ServerRecord, Timeline, Visits};
 use crate::policy::Targets;
 use crate::rng::{self, Rng};
@@ -114,8 +115,9 @@ impl World {
         let clients = clients(&plan, &topology, &mut calendar);
         let returning: usize = topology.clients.iter().map(|client| client.users.count() as usize).sum();
         let timeline = Timeline::new(plan.timeline_bin, plan.duration, topology.servers.len());
-        let recorder =
-            Recorder::new(topology.classes.len(), topology.servers.len(), returning, timeline, (plan.warmup, plan.duration), plan.is_pilot);
+        let window = (plan.warmup, plan.duration);
+        let mut recorder = Recorder::new(topology.classes.len(), topology.servers.len(), returning, timeline, window, plan.is_pilot);
+        recorder.history = (plan.replication == 0 && !plan.is_pilot).then(History::default);
         let stream = |name: String| rng::stream(plan.seed, plan.replication, &name);
         let server_network = |server: &ServerPlan| stream(format!("server/{}/network", server.name));
         World {
@@ -285,6 +287,7 @@ impl World {
             checks_sent: recorder.checks_sent,
             checks_failed: recorder.checks_failed,
             timeline: recorder.timeline,
+            history: recorder.history,
             truncation: recorder.pilot.map(|pilot| pilot.truncation()),
             events: self.events,
         }

@@ -2,16 +2,17 @@
 
 use super::csv;
 use crate::compile::Compiled;
-use crate::summary::{Accumulator, Summary};
+use crate::summary::{Accumulator, Details, Summary};
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Writes `summary.json`, `runs.csv` and `timeline.csv` into `dir`, which is made if need be.
-pub fn write(dir: &Path, summary: &Summary, variants: &[Compiled], results: &[Accumulator]) -> io::Result<()> {
+/// Writes `summary.json`, `details.json`, `runs.csv` and `timeline.csv` into `dir`, which is made if need be.
+pub fn write(dir: &Path, summary: &Summary, details: &Details, variants: &[Compiled], results: &[Accumulator]) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    let json = summary.to_json()?;
-    write_whole(&dir.join("summary.json"), |out| out.write_all(json.as_bytes()))?;
+    for (file, json) in [("summary.json", summary.to_json()?), ("details.json", details.to_json()?)] {
+        write_whole(&dir.join(file), |out| out.write_all(json.as_bytes()))?;
+    }
     write_whole(&dir.join("runs.csv"), |out| csv::runs(out, variants, results))?;
     write_whole(&dir.join("timeline.csv"), |out| csv::timeline(out, variants, results))
 }

@@ -3,7 +3,7 @@ use super::*;
 use crate::compile::Compiled;
 use crate::scenario::Slo;
 use crate::summary::tests::{about, record, results, variant};
-use crate::summary::{Accumulator, summarise};
+use crate::summary::{Accumulator, SourceText, details, summarise};
 use crate::units::{Share, Span};
 use std::io;
 
@@ -218,10 +218,11 @@ fn the_results_folder_holds_the_summary_and_both_tables() {
     let out = dir.path().join("deep/er");
     let (variants, runs) = (named(&["a"]), [with_tail(&[100, 105], 0)]);
     let summary = study(&variants, &runs);
-    write(&out, &summary, &variants, &runs).unwrap();
+    let source = SourceText { name: "a.yaml".to_owned(), text: "name: a".to_owned() };
+    write(&out, &summary, &details(source, "lbsim a.yaml".to_owned(), &variants, &runs), &variants, &runs).unwrap();
     let mut names: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["runs.csv", "summary.json", "timeline.csv"]);
+    assert_eq!(names, ["details.json", "runs.csv", "summary.json", "timeline.csv"]);
     assert_eq!(std::fs::read_to_string(out.join("summary.json")).unwrap(), summary.to_json().unwrap());
 }
 

@@ -2,7 +2,9 @@
 //! Memory grows with the number of runs by a few numbers per server, not with their requests.
 
 use crate::measure::latency::LogLinear;
-use crate::measure::{AffinityRecord, ClassRecord, CoarseLatencies, Counts, FaultRecord, RunRecord, ServerRecord, Timeline};
+use crate::measure::{
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, FaultRecord, History, RunRecord, ServerRecord, Timeline, UserLatency,
+};
 use crate::stats;
 use crate::units::Time;
 
@@ -17,6 +19,10 @@ pub struct Accumulator {
     /// Response times by server, of all runs.
     pub server_response: Vec<CoarseLatencies>,
     pub timeline: Timeline,
+    /// Mean latencies of the users of all runs.
+    pub users: UserLatency,
+    /// Of the first replication.
+    pub history: Option<History>,
     /// The figures of each run, by replication.
     pub runs: Vec<RunFigures>,
 }
@@ -191,6 +197,8 @@ impl Accumulator {
             pooled.merge(&server.response);
         }
         self.timeline.merge(&run.timeline);
+        self.users.merge(&run.users);
+        self.history = self.history.take().or(run.history);
     }
 }
 

@@ -145,6 +145,7 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
             server_bins: vec![server_bin(3.0), server_bin(1.0), server_bin(3.0), server_bin(1.0)],
             runs: 1,
         },
+        history: None,
         truncation: None,
         events: 1000,
     }
