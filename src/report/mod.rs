@@ -1,6 +1,7 @@
 //! What people read: a table and a verdict for the terminal, and the files of the results folder. Pure functions from the
 //! summary to text, but for `files`, which writes.
 
+pub mod charts;
 pub mod csv;
 mod files;
 mod table;
