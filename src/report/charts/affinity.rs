@@ -1,7 +1,7 @@
 //! Returning clients and sessions that were answered by another server than before, over time and in all.
 
 use super::axis::Axis;
-use super::picture::{BELOW, Picture, Place, WIDTH};
+use super::picture::{BELOW, HOVERED, Picture, Place, WIDTH};
 use super::style::{Color, moment, plain};
 use super::timeline::steps;
 use super::{Chart, DataTable, Member, Study};
@@ -16,7 +16,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     let items: Vec<(usize, &str)> = members.iter().map(|member| (member.series, study.label(member))).collect();
     let top = picture.legend((8.0, 8.0), &items) + 6.0;
     picture.heading((8.0, top + 8.0), "answers per second by another server than the last");
-    let place = Place { left: 66.0, top: top + 26.0, right: WIDTH - 14.0, bottom: top + 190.0 };
+    let place = Place { left: 66.0, top: top + 26.0, right: WIDTH - 26.0, bottom: top + 190.0 };
     picture.grow(place.bottom + BELOW + 4.0);
     let max = members.iter().flat_map(|member| &member.more.timeseries.moved_rps).copied().fold(0.0, f64::max);
     let axis = Axis::up_to(max, plain);
@@ -35,7 +35,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     }
     let series = &members[0].more.timeseries;
     let middles: Vec<f64> = (0..series.moved_rps.len()).map(|bin| (bin as f64 + 0.5) * series.bin_s).collect();
-    plot.hover(&middles, (0.0, end), (low, high), |bin| {
+    plot.hover(&middles, HOVERED, (0.0, end), (low, high), |bin| {
         let line = |member: &&Member| {
             let rate = member.more.timeseries.moved_rps.get(bin).copied().unwrap_or(0.0);
             format!("{}: {} moved/s", study.label(member), plain(rate))

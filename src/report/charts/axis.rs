@@ -117,6 +117,32 @@ impl Axis {
         Axis { from: self.to, to: self.from, ..self }
     }
 
+    /// Without the ticks that have no room for their labels on an axis of this length; `needed` tells the room of a label.
+    pub fn fitted(self, length: f64, needed: impl Fn(&str) -> f64) -> Axis {
+        let at = |tick: f64| f64::from(self.map(&tick, (0, (length * 10.0) as i32))) / 10.0;
+        let is_apart = |a: &(f64, String), b: &(f64, String)| (at(a.0) - at(b.0)).abs() >= (needed(&a.1) + needed(&b.1)) / 2.0;
+        let ticks = if self.is_log {
+            // Powers of ten first, then what fits between.
+            let is_power = |tick: f64| (tick.log10() - tick.log10().round()).abs() < 1e-9;
+            let mut kept: Vec<(f64, String)> = Vec::new();
+            for wanted in [true, false] {
+                for tick in self.ticks.iter().filter(|tick| is_power(tick.0) == wanted) {
+                    if kept.iter().all(|other| is_apart(tick, other)) {
+                        kept.push(tick.clone());
+                    }
+                }
+            }
+            kept.sort_by(|a, b| a.0.total_cmp(&b.0));
+            kept
+        } else {
+            // Every second, third, ... so that they stay even.
+            let thinned = |every: usize| self.ticks.iter().step_by(every).cloned().collect::<Vec<_>>();
+            let fits = |ticks: &Vec<(f64, String)>| ticks.windows(2).all(|pair| is_apart(&pair[0], &pair[1]));
+            (1..=self.ticks.len()).map(thinned).find(fits).unwrap_or_default()
+        };
+        Axis { ticks, ..self }
+    }
+
     pub fn ends(&self) -> (f64, f64) {
         (self.from.min(self.to), self.from.max(self.to))
     }

@@ -20,7 +20,15 @@ pub struct Ink(Rc<RefCell<Written>>);
 #[derive(Default)]
 struct Written {
     svg: String,
-    tip: Option<String>,
+    tip: Option<Tip>,
+}
+
+/// What a shape tells.
+#[derive(Clone)]
+pub struct Tip {
+    pub text: String,
+    /// Told without scripts, too. Columns to hover do not: what they tell is in the table, and twice the text makes a page heavy.
+    pub is_titled: bool,
 }
 
 impl Ink {
@@ -30,7 +38,7 @@ impl Ink {
     }
 
     /// What the next shapes tell, until told otherwise.
-    pub fn tip(&self, tip: Option<String>) {
+    pub fn tip(&self, tip: Option<Tip>) {
         self.0.borrow_mut().tip = tip;
     }
 
@@ -45,7 +53,8 @@ impl Ink {
         // Writing to a string does not fail.
         let _ = match tip {
             None => write!(svg, "<{name} {attributes}/>"),
-            Some(tip) => write!(svg, "<{name} {attributes} data-tip=\"{0}\"><title>{0}</title></{name}>", escaped(tip)),
+            Some(Tip { text, is_titled: false }) => write!(svg, "<{name} {attributes} data-tip=\"{}\"/>", escaped(text)),
+            Some(tip) => write!(svg, "<{name} {attributes} data-tip=\"{0}\"><title>{0}</title></{name}>", escaped(&tip.text)),
         };
     }
 }

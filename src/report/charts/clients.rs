@@ -1,7 +1,7 @@
 //! Fairness among clients: the mean latencies that users get, from the luckiest to the worst-off.
 
 use super::axis::Axis;
-use super::picture::{Anchor, Picture, Place, WIDTH};
+use super::picture::{Anchor, HOVERED, Picture, Place, WIDTH};
 use super::style::{Color, TEXT, latency, plain, text_width};
 use super::{Chart, DataTable, Member, Study};
 
@@ -36,7 +36,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
         }
     }
     let shares: Vec<f64> = members[0].more.users.iter().map(|(share, _)| *share).collect();
-    plot.hover(&shares, (0.0, 1.0), (low, high), |place| {
+    plot.hover(&shares, HOVERED, (0.0, 1.0), (low, high), |place| {
         let line = |member: &&Member| Some(format!("{}: {}", study.label(member), latency(member.more.users.get(place)?.1)));
         std::iter::once(format!("{} of the users get at most", percent(shares[place])))
             .chain(members.iter().filter_map(line))

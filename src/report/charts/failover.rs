@@ -43,7 +43,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     let left = all.iter().flat_map(|(_, lines)| lines).map(label).fold(0.0, f64::max) + 24.0;
     let id = "failover";
     let mut picture = Picture::new(id, height + 26.0 + BELOW);
-    let place = Place { left, top: 22.0, right: WIDTH - 12.0, bottom: height + 22.0 };
+    let place = Place { left, top: 22.0, right: WIDTH - 26.0, bottom: height + 22.0 };
     key(&picture, left);
     picture.plot_over_time(place, (0.0, end), Axis::names(&[], 0));
     let x = |at: f64| left + (place.right - left) * (at / end).clamp(0.0, 1.0);

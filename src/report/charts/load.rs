@@ -8,8 +8,11 @@ use crate::summary::LoadMap;
 
 /// Variants that have a map.
 const MAPS_MAX: usize = 6;
-/// Columns to hover in a row of the map.
-const HOVERED: usize = 10;
+/// Cells of the whole picture; where there are more, neighbours in time are averaged.
+const CELLS_MAX: usize = 9000;
+/// Cells to hover, and columns of them in a row of a map.
+const HOVERED_OF_ALL: usize = 900;
+const HOVERED_MAX: usize = 30;
 
 pub fn draw(study: &Study) -> Option<Chart> {
     let all: Vec<(&Member, &LoadMap)> = study.members.iter().filter_map(|member| Some((member, member.more.load.as_ref()?))).collect();
@@ -28,22 +31,23 @@ pub fn draw(study: &Study) -> Option<Chart> {
     };
     let label_width = shown[0].1.rows.iter().map(|name| text_width(&short_name(name), TEXT)).fold(0.0, f64::max);
     let left = label_width + 20.0;
-    let each = 22.0 + row * rows as f64 + 8.0;
+    let together = (shown.iter().map(|(_, map)| map.in_system.iter().map(Vec::len).sum::<usize>()).sum::<usize>()).div_ceil(CELLS_MAX);
+    let each = 20.0 + row * rows as f64 + BELOW + 4.0;
     let id = "load";
-    let mut picture = Picture::new(id, 26.0 + each * shown.len() as f64 + BELOW);
+    let mut picture = Picture::new(id, 26.0 + each * shown.len() as f64);
     key(&picture, left, max);
     let mut top = 24.0;
     for (member, map) in shown {
         let end = member.told.duration_s;
         picture.heading((left, top + 10.0), study.label(member));
-        let place = Place { left, top: top + 20.0, right: WIDTH - 12.0, bottom: top + 20.0 + row * rows as f64 };
+        let place = Place { left, top: top + 20.0, right: WIDTH - 26.0, bottom: top + 20.0 + row * rows as f64 };
         let names: Vec<String> = map.rows.iter().map(|name| short_name(name)).collect();
         let room = (rows as f64 * row / (TEXT + 1.0)) as usize;
         picture.begin_series(member.series);
-        cells(&picture, map, place, end, max);
+        cells(&picture, map, place, end, (max, together));
         picture.end_group();
         let mut plot = picture.plot_over_time(place, (0.0, end), Axis::names(&names, room).flipped());
-        hover(&mut plot, map, end);
+        hover(&mut plot, map, end, (HOVERED_OF_ALL / (rows * shown.len())).clamp(1, HOVERED_MAX));
         top += each;
     }
     let title = study.title("Requests at each server");
@@ -62,24 +66,25 @@ pub fn draw(study: &Study) -> Option<Chart> {
     })
 }
 
-/// The step of a load: the square root lets small loads differ.
+/// The step of a load: bent, so that small loads differ.
 fn step(load: f64, max: f64) -> usize {
-    if load <= 0.0 { 0 } else { (((load / max).sqrt() * HEAT_STEPS as f64).ceil() as usize).clamp(1, HEAT_STEPS) }
+    if load <= 0.0 { 0 } else { (((load / max).powf(0.7) * HEAT_STEPS as f64).ceil() as usize).clamp(1, HEAT_STEPS) }
 }
 
 /// All cells of a step are one path; neighbours are one rectangle.
-fn cells(picture: &Picture, map: &LoadMap, place: Place, end: f64, max: f64) {
+fn cells(picture: &Picture, map: &LoadMap, place: Place, end: f64, (max, together): (f64, usize)) {
     let mut paths = vec![String::new(); HEAT_STEPS + 1];
     let row_height = (place.bottom - place.top) / map.rows.len() as f64;
     let x = |column: usize| place.left + (place.right - place.left) * (column as f64 * map.bin_s / end).min(1.0);
     for (row, loads) in map.in_system.iter().enumerate() {
         let y = place.top + row as f64 * row_height;
+        let levels: Vec<usize> = loads.chunks(together).map(|some| step(some.iter().sum::<f64>() / some.len() as f64, max)).collect();
         let mut from = 0;
-        while from < loads.len() {
-            let level = step(loads[from], max);
-            let to = (from..loads.len()).find(|column| step(loads[*column], max) != level).unwrap_or(loads.len());
+        for alike in levels.chunk_by(|a, b| a == b) {
+            let to = from + alike.len();
+            let (left, right) = (x(from * together), x(to * together));
             // A little wider, so that no paper shines through between neighbours.
-            paths[level].push_str(&format!("M{:.1} {y:.1}h{:.1}v{:.1}H{:.1}z", x(from), x(to) - x(from) + 0.2, row_height - 0.6, x(from)));
+            paths[alike[0]].push_str(&format!("M{left:.1} {y:.1}h{:.1}v{:.1}H{left:.1}z", right - left + 0.2, row_height - 0.6));
             from = to;
         }
     }
@@ -88,9 +93,9 @@ fn cells(picture: &Picture, map: &LoadMap, place: Place, end: f64, max: f64) {
     }
 }
 
-fn hover(plot: &mut super::picture::Plot, map: &LoadMap, end: f64) {
+fn hover(plot: &mut super::picture::Plot, map: &LoadMap, end: f64, hovered: usize) {
     let columns = map.in_system.first().map_or(0, Vec::len);
-    let every = columns.div_ceil(HOVERED).max(1);
+    let every = columns.div_ceil(hovered).max(1);
     for (row, name) in map.rows.iter().enumerate() {
         for from in (0..columns).step_by(every) {
             let to = (from + every).min(columns);
@@ -107,7 +112,6 @@ fn hover(plot: &mut super::picture::Plot, map: &LoadMap, end: f64) {
             plot.rect((begin, row as f64), (until, row as f64 + 1.0), Color::Ink, 0.0);
         }
     }
-    plot.no_tip();
 }
 
 /// What the colors mean.

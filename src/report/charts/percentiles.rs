@@ -1,10 +1,12 @@
 //! Latency by percentile, on an axis that gives every nine as much room as the one before.
 
 use super::axis::Axis;
-use super::picture::{Picture, Place, WIDTH};
+use super::picture::{HOVERED, Picture, Place, WIDTH};
 use super::style::{Color, TEXT, latency, share, text_width};
 use super::{Chart, DataTable, Study};
 
+/// The axis reaches down to the least latency at this share.
+const FROM: f64 = 0.1;
 /// Shares that the table tells.
 const TOLD: [f64; 8] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999];
 
@@ -12,7 +14,9 @@ pub fn draw(study: &Study) -> Option<Chart> {
     let curves: Vec<_> = study.members.iter().filter(|member| member.more.percentiles.len() > 1).collect();
     let last = curves.iter().filter_map(|member| member.more.percentiles.last());
     let nines_max = last.map(|(share, _)| nines(*share)).fold(0.0, f64::max);
-    let values = || curves.iter().flat_map(|member| &member.more.percentiles).map(|(_, ms)| *ms).filter(|ms| *ms > 0.0);
+    // The fastest requests would take the room of all others on a logarithmic axis.
+    let values =
+        || curves.iter().flat_map(|member| &member.more.percentiles).filter(|(share, ms)| *share >= FROM && *ms > 0.0).map(|(_, ms)| *ms);
     let (min, max) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
     if curves.is_empty() || max == 0.0 {
         return None;
@@ -25,14 +29,18 @@ pub fn draw(study: &Study) -> Option<Chart> {
     let mut ends = Vec::new();
     for member in &curves {
         plot.begin_series(member.series);
-        plot.line(member.more.percentiles.iter().map(|(share, ms)| (nines(*share), *ms)), Color::Series(member.series), 2.0);
+        plot.line(
+            member.more.percentiles.iter().filter(|(_, ms)| *ms >= min.min(max)).map(|(share, ms)| (nines(*share), *ms)),
+            Color::Series(member.series),
+            2.0,
+        );
         plot.end_group();
         let (_, ms) = member.more.percentiles.last()?;
         ends.push((plot.at(0.0, *ms).1, member.series, study.label(member)));
     }
     let steps: Vec<f64> = (0..=(nines_max * 10.0) as u32).map(|step| f64::from(step) / 10.0).collect();
     let (low, high) = Axis::latency(min, max).ends();
-    plot.hover(&steps, (0.0, nines_max), (low, high), |step| {
+    plot.hover(&steps, HOVERED, (0.0, nines_max), (low, high), |step| {
         let wanted = 1.0 - 10f64.powf(-steps[step]);
         let lines =
             curves.iter().filter_map(|member| Some(format!("{}: {}", study.label(member), latency(at(&member.more.percentiles, wanted)?))));

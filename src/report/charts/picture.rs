@@ -1,7 +1,7 @@
 //! A picture with plots in it, drawn by plotters at places that the picture says.
 
 use super::axis::Axis;
-use super::canvas::{Canvas, Ink, SCALE, escaped};
+use super::canvas::{Canvas, Ink, SCALE, Tip, escaped};
 use super::style::{Color, TEXT, dashes, text_width};
 use plotters::chart::{ChartBuilder, ChartContext};
 use plotters::coord::Shift;
@@ -13,6 +13,8 @@ use plotters::style::{Color as _, FontDesc, FontFamily, FontStyle, RGBAColor, Sh
 pub const WIDTH: f64 = 760.0;
 /// No picture is higher.
 const HEIGHT_MAX: f64 = 6000.0;
+/// Columns to hover in a plot.
+pub const HOVERED: usize = 80;
 /// More ticks than an axis has: all are drawn.
 const TICKS_MAX: usize = 1000;
 /// Room for tick labels below a plot.
@@ -67,6 +69,8 @@ impl Picture {
 
     /// A plot at `place`, with the ticks of its axes outside of it; a faint grid at those of the axes that are told.
     pub fn plot(&self, place: Place, x: Axis, y: Axis, grid: (bool, bool)) -> Plot {
+        let x = x.fitted(place.right - place.left, |label| text_width(label, TEXT) + 6.0);
+        let y = y.fitted(place.bottom - place.top, |_| TEXT + 1.0);
         let left = y.label_width() + 8.0;
         let corner = (scaled(place.left - left), scaled(place.top - TEXT));
         let size = (scaled(place.right - place.left + left), scaled(place.bottom - place.top + TEXT + BELOW));
@@ -135,7 +139,7 @@ impl Picture {
     }
 
     pub fn tip(&self, tip: Option<String>) {
-        self.ink.tip(tip);
+        self.ink.tip(tip.map(|text| Tip { text, is_titled: true }));
     }
 
     /// Names of series with a stroke in their color, in lines from the top left on; returns where the last line ends.
@@ -241,7 +245,7 @@ impl Plot {
 
     /// What the next shapes tell.
     pub fn tip(&self, tip: String) {
-        self.ink.tip(Some(tip));
+        self.ink.tip(Some(Tip { text: tip, is_titled: true }));
     }
 
     pub fn no_tip(&self) {
@@ -302,17 +306,21 @@ impl Plot {
         self.end_group();
     }
 
-    /// Invisible columns to hover, each of which tells something; at most 80 of them.
-    pub fn hover(&mut self, xs: &[f64], (left, right): (f64, f64), (low, high): (f64, f64), tip: impl Fn(usize) -> String) {
-        const MAX: usize = 80;
-        let every = xs.len().div_ceil(MAX).max(1);
+    /// An invisible rectangle to hover.
+    pub fn hover_rect(&mut self, from: (f64, f64), to: (f64, f64), tip: String) {
+        self.ink.tip(Some(Tip { text: tip, is_titled: false }));
+        self.rect(from, to, Color::Ink, 0.0);
+        self.ink.tip(None);
+    }
+
+    /// Invisible columns to hover, each of which tells something; at most so many.
+    pub fn hover(&mut self, xs: &[f64], max: usize, (left, right): (f64, f64), (low, high): (f64, f64), tip: impl Fn(usize) -> String) {
+        let every = xs.len().div_ceil(max).max(1);
         let places: Vec<usize> = (every / 2..xs.len()).step_by(every).collect();
         for (number, place) in places.iter().enumerate() {
             let begin = number.checked_sub(1).map_or(left, |before| (xs[places[before]] + xs[*place]) / 2.0);
             let end = places.get(number + 1).map_or(right, |after| (xs[*place] + xs[*after]) / 2.0);
-            self.tip(tip(*place));
-            self.rect((begin, low), (end, high), Color::Ink, 0.0);
+            self.hover_rect((begin, low), (end, high), tip(*place));
         }
-        self.no_tip();
     }
 }

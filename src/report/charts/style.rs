@@ -90,11 +90,16 @@ pub fn text_width(text: &str, size: f64) -> f64 {
 }
 
 /// Characters of a label.
-const LABEL_MAX: usize = 24;
+const LABEL_MAX: usize = 26;
 
 /// A name as a label: without control characters, the middle left out where it is long.
 pub fn short_name(name: &str) -> String {
-    printable(name, LABEL_MAX)
+    let name: Vec<char> = printable(name, usize::MAX).chars().collect();
+    if name.len() <= LABEL_MAX {
+        return name.into_iter().collect();
+    }
+    let (front, back) = (LABEL_MAX * 3 / 5, LABEL_MAX - LABEL_MAX * 3 / 5 - 1);
+    name[..front].iter().chain(&['…']).chain(&name[name.len() - back..]).collect()
 }
 
 /// A latency: `0.5 ms`, `20 ms`, `1.5 s`.
@@ -125,7 +130,7 @@ pub fn plain(value: f64) -> String {
 
 /// A share: `12.5 %`.
 pub fn share(share: f64) -> String {
-    format!("{} %", super::super::percent(share).trim_end_matches(".0"))
+    format!("{} %", plain(share * 100.0))
 }
 
 /// A moment of a run: `90 s`, `2:30`, `1:02:30`.

@@ -1,7 +1,7 @@
 //! Latency and failures over time, with the faults and the moments when they were detected.
 
 use super::axis::Axis;
-use super::picture::{Anchor, BELOW, Picture, Place, Plot, WIDTH};
+use super::picture::{Anchor, BELOW, HOVERED, Picture, Place, Plot, WIDTH};
 use super::style::{Color, latency, moment, plain};
 use super::{Chart, DataTable, Member, Study};
 
@@ -17,10 +17,8 @@ pub fn draw(study: &Study) -> Option<Chart> {
         if members.len() <= OVERLAID_MAX { vec![members.clone()] } else { members.iter().map(|one| vec![*one]).collect() };
     let (tall, flat) = if groups.len() == 1 { (190.0, 80.0) } else { (70.0, 34.0) };
     let is_faulty = !first.more.faults.is_empty();
-    let each = tall + 24.0 + if is_failing { flat + 26.0 } else { 0.0 };
-    let legend = 14.0 + if groups.len() == 1 { 16.0 } else { 0.0 } + if is_faulty { 14.0 } else { 0.0 };
     let id = "timeline";
-    let mut picture = Picture::new(id, legend + 8.0 + (each + 4.0) * groups.len() as f64 + BELOW);
+    let mut picture = Picture::new(id, 0.0);
     let mut top = 8.0;
     if groups.len() == 1 {
         let items: Vec<(usize, &str)> = members.iter().map(|member| (member.series, study.label(member))).collect();
@@ -32,7 +30,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     for (number, group) in groups.iter().enumerate() {
         let named = if groups.len() > 1 { format!("{}: p99", study.label(group[0])) } else { "p99 of the answers in each bin".to_owned() };
         picture.heading((8.0, top + 8.0), &named);
-        let place = Place { left: 70.0, top: top + 30.0, right: WIDTH - 14.0, bottom: top + 30.0 + tall - 14.0 };
+        let place = Place { left: 70.0, top: top + 30.0, right: WIDTH - 26.0, bottom: top + 30.0 + tall - 14.0 };
         let axis = Axis::latency(min.min(max), max);
         let ends = axis.ends();
         let mut plot = picture.plot_over_time(place, (0.0, end), axis);
@@ -44,11 +42,11 @@ pub fn draw(study: &Study) -> Option<Chart> {
             plot.broken_line(series.p99_ms.iter().enumerate().map(at), Color::Series(member.series), 1.5);
             plot.end_group();
         }
-        hover(&mut plot, study, group, end, ends);
+        hover(&mut plot, study, group, end, ends, HOVERED / groups.len().min(2));
         top = place.bottom + BELOW;
         if is_failing {
             picture.heading((8.0, top + 10.0), "failed requests per second");
-            let place = Place { left: 70.0, top: top + 24.0, right: WIDTH - 14.0, bottom: top + 24.0 + flat - 6.0 };
+            let place = Place { left: 70.0, top: top + 24.0, right: WIDTH - 26.0, bottom: top + 24.0 + flat - 6.0 };
             let axis = Axis::linear(0.0, rate_max * 1.06, plain);
             let ends = axis.ends();
             let mut plot = picture.plot_over_time(place, (0.0, end), axis);
@@ -61,10 +59,10 @@ pub fn draw(study: &Study) -> Option<Chart> {
                 plot.line(points, Color::Series(member.series), 1.2);
                 plot.end_group();
             }
-            hover(&mut plot, study, group, end, ends);
             top = place.bottom + BELOW + 4.0;
         }
     }
+    picture.grow(top + 4.0);
     let title = study.title("Latency and failures over time");
     let caption = format!(
         "Averages over the replications, in bins of {}; the warm-up is shown, too.{}",
@@ -115,10 +113,10 @@ fn bands(picture: &Picture, plot: &mut Plot, group: &[&Member], end: f64, (low, 
     }
 }
 
-fn hover(plot: &mut Plot, study: &Study, group: &[&Member], end: f64, (low, high): (f64, f64)) {
+fn hover(plot: &mut Plot, study: &Study, group: &[&Member], end: f64, (low, high): (f64, f64), columns: usize) {
     let Some(series) = group.first().map(|member| &member.more.timeseries) else { return };
     let middles: Vec<f64> = (0..series.sent_rps.len()).map(|bin| (bin as f64 + 0.5) * series.bin_s).collect();
-    plot.hover(&middles, (0.0, end), (low, high), |bin| {
+    plot.hover(&middles, columns, (0.0, end), (low, high), |bin| {
         let line = |member: &&Member| {
             let series = &member.more.timeseries;
             let p99 = series.p99_ms.get(bin).copied().flatten().map_or("no answer".to_owned(), |ms| format!("p99 {}", latency(ms)));
