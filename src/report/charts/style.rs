@@ -117,7 +117,7 @@ pub fn plain(value: f64) -> String {
     let size = value.abs();
     let digits = match size {
         0.0 => return "0".to_owned(),
-        _ if size >= 1e6 || size < 1e-4 => return format!("{value:.2e}"),
+        _ if !(1e-4..1e6).contains(&size) => return format!("{value:.2e}"),
         _ if size >= 99.95 => 0,
         _ if size >= 9.995 => 1,
         _ if size >= 0.9995 => 2,
