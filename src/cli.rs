@@ -5,6 +5,7 @@
 mod check;
 mod completions;
 mod man;
+mod report;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,8 @@ enum Command {
     Run(run::RunArgs),
     /// Read and check a scenario without simulating it
     Check(check::CheckArgs),
+    /// Build the page and the pictures of a results folder anew
+    Report(report::ReportArgs),
     /// Print the completion script of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page
@@ -198,6 +201,7 @@ fn dispatch(args: Vec<OsString>) -> u8 {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Report(args) => report::report(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man => man::man(),
     };

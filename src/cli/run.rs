@@ -70,7 +70,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let source = SourceText { name: study.source.name.clone(), text: study.source.text.clone() };
     let details = details(source, args.study.command(), &ready.variants, &results);
     report::write(&dir, &summary, &details, &ready.variants, &results).map_err(|error| cannot_write(&dir, &error))?;
-    show_results(args, &ready, &summary, &dir)?;
+    let page = report::draw(&dir).map_err(|error| Failure::Wrong(format!("cannot draw the report: {error}")))?;
+    show_results(args, &ready, &summary, &page)?;
     Ok(exit(args, &summary))
 }
 
@@ -78,7 +79,7 @@ fn cannot_write(dir: &Path, error: &std::io::Error) -> Failure {
     Failure::Wrong(format!("cannot write the results into `{}`: {error}", printable(&dir.display().to_string(), 200)))
 }
 
-fn show_results(args: &RunArgs, ready: &Ready, summary: &Summary, dir: &Path) -> Result<(), Failure> {
+fn show_results(args: &RunArgs, ready: &Ready, summary: &Summary, page: &Path) -> Result<(), Failure> {
     if args.json {
         print(&summary.to_json().map_err(|error| Failure::Internal(error.to_string()))?)?;
     } else if !args.quiet {
@@ -87,7 +88,7 @@ fn show_results(args: &RunArgs, ready: &Ready, summary: &Summary, dir: &Path) ->
     }
     if !args.quiet {
         report::notes(summary).iter().for_each(|note| tell("note", note));
-        tell("results", &printable(&dir.display().to_string(), 200));
+        tell("report", &printable(&page.display().to_string(), 200));
     }
     Ok(())
 }

@@ -4,12 +4,14 @@
 pub mod charts;
 pub mod csv;
 mod files;
+pub mod glossary;
+mod html;
 mod table;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
-pub use files::{folder_name, write};
+pub use files::{DrawError, draw, folder_name, write};
 pub use table::{Look, table};
 pub use verdict::verdict;
 

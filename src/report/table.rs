@@ -155,7 +155,7 @@ fn variant_name(told: &VariantSummary, max: usize) -> String {
 }
 
 /// Better than every other variant at its point, yardsticks aside, beyond noise.
-fn is_best(summary: &Summary, told: &VariantSummary, metric: Metric) -> bool {
+pub(super) fn is_best(summary: &Summary, told: &VariantSummary, metric: Metric) -> bool {
     let is_yardstick = |name: &str| summary.variants.iter().any(|other| other.name == name && other.point == told.point && other.oracle);
     let mut rows = (summary.comparisons.iter())
         .filter(|row| row.metric == metric && row.point == told.point && !is_yardstick(&row.against))

@@ -2,6 +2,7 @@
 //! integers, so it is made to draw ten times as large, and the view box scales back.
 
 use super::style::{TEXT, css, text_width};
+use crate::error::printable;
 use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind, FontStyle, FontTransform, text_anchor,
 };
@@ -59,19 +60,21 @@ impl Ink {
     }
 }
 
-/// Text within markup: without what XML forbids.
+/// Text within markup: without what would end it, what XML forbids, and what hides or turns text. Lines stay apart.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' => out.push_str("&#10;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
+    for (number, line) in text.split('\n').enumerate() {
+        out.push_str(if number > 0 { "&#10;" } else { "" });
+        for c in printable(line, usize::MAX).chars() {
+            match c {
+                '&' => out.push_str("&amp;"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '"' => out.push_str("&quot;"),
+                '\'' => out.push_str("&#39;"),
+                '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+                c => out.push(c),
+            }
         }
     }
     out

@@ -9,7 +9,7 @@ use crate::summary::LoadMap;
 /// Variants that have a map.
 const MAPS_MAX: usize = 6;
 /// Cells of the whole picture; where there are more, neighbours in time are averaged.
-const CELLS_MAX: usize = 9000;
+const CELLS_MAX: usize = 7000;
 /// Cells to hover, and columns of them in a row of a map.
 const HOVERED_OF_ALL: usize = 900;
 const HOVERED_MAX: usize = 30;

@@ -21,6 +21,8 @@ mod sweep;
 mod tests;
 mod timeline;
 
+pub use canvas::escaped;
+
 use super::{coordinates, name};
 use crate::summary::{Details, Summary, VariantDetails, VariantSummary};
 
@@ -42,6 +44,15 @@ pub struct Chart {
 pub struct DataTable {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<String>>,
+}
+
+impl Chart {
+    /// The picture as a file of its own, on white paper.
+    pub fn file(&self) -> String {
+        let paper = "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>";
+        let at = self.svg.find("</title>").map_or(0, |end| end + "</title>".len());
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}{paper}{}\n", &self.svg[..at], &self.svg[at..])
+    }
 }
 
 impl DataTable {
@@ -122,6 +133,16 @@ const ALL: [Draw; 10] = [
     distribution::draw,
     clients::draw,
 ];
+
+/// Names of all pictures that there may be.
+pub const IDS: [&str; ALL.len()] =
+    ["latency-percentiles", "timeline", "sweep", "comparison", "failover", "load", "shares", "affinity", "distribution", "clients"];
+
+/// The color of the variant with this place, as CSS.
+pub fn css_of_series(series: usize) -> String {
+    let color = style::Color::Series(series).rgb();
+    style::css((color.0, color.1, color.2))
+}
 
 /// The pictures that apply.
 pub fn charts(summary: &Summary, details: &Details) -> Vec<Chart> {

@@ -186,6 +186,7 @@ fn pictures_hold_whatever_the_study() {
     for (place, shape) in shapes {
         let (summary, details) = study(&shape);
         let found = charts(&summary, &details);
+        assert!(found.iter().all(|chart| super::IDS.contains(&chart.id)));
         assert!(found.len() >= 5, "{place}: {:?}", ids(&found));
         let bytes: usize = found.iter().map(|chart| chart.svg.len()).sum();
         assert!(bytes < 800_000, "{place}: {:?}", found.iter().map(|chart| (chart.id, chart.svg.len())).collect::<Vec<_>>());

@@ -128,9 +128,14 @@ fn hover(plot: &mut Plot, study: &Study, group: &[&Member], end: f64, (low, high
     });
 }
 
-/// A rate that is constant in each bin.
+/// A rate that is constant in each bin; bins alike are one step.
 pub fn steps(rates: &[f64], bin_s: f64, end: f64) -> impl Iterator<Item = (f64, f64)> {
-    rates.iter().enumerate().flat_map(move |(bin, rate)| [(bin as f64 * bin_s, *rate), (((bin + 1) as f64 * bin_s).min(end), *rate)])
+    let mut bin = 0;
+    rates.chunk_by(|a, b| a == b).flat_map(move |alike| {
+        let from = bin as f64 * bin_s;
+        bin += alike.len();
+        [(from, alike[0]), ((bin as f64 * bin_s).min(end), alike[0])]
+    })
 }
 
 /// At most 60 rows: bins that are told apart.
