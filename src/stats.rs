@@ -44,6 +44,26 @@ pub fn paired_difference(a: &[f64], b: &[f64], comparisons: usize) -> Difference
     Difference { value, ci95, significant: excludes_zero(joint) }
 }
 
+/// The mean of a - b of independent runs, with Welch's 95 % interval; `comparisons` as with [`paired_difference`]. `None` where one has
+/// fewer than two values. Source: Welch, The generalization of "Student's" problem, Biometrika 34, 1947.
+pub fn welch_difference(a: &[f64], b: &[f64], comparisons: usize) -> Option<Difference> {
+    let variance_of_mean = |values: &[f64]| {
+        let (n, middle) = (values.len() as f64, mean(values));
+        (n >= 2.0).then(|| values.iter().map(|value| (value - middle) * (value - middle)).sum::<f64>() / (n * (n - 1.0)))
+    };
+    let (v_a, v_b) = (variance_of_mean(a)?, variance_of_mean(b)?);
+    let value = mean(a) - mean(b);
+    let degrees = (v_a + v_b).powi(2) / (v_a * v_a / (a.len() as f64 - 1.0) + v_b * v_b / (b.len() as f64 - 1.0));
+    // Without any spread the interval is the value itself.
+    let half = |tail: f64| {
+        let t = StudentsT::new(0.0, 1.0, degrees.max(1.0)).ok()?.inverse_cdf(1.0 - tail);
+        Some(if v_a + v_b > 0.0 { t * (v_a + v_b).sqrt() } else { 0.0 })
+    };
+    let around = |half: f64| (value - half, value + half);
+    let joint = half(0.025 / comparisons.max(1) as f64).map(around);
+    Some(Difference { value, ci95: half(0.025).map(around), significant: excludes_zero(joint) })
+}
+
 /// The mean of a over the mean of b, minus one: -0.46 says that a is 46 % lower. The interval is Fieller's for paired values,
 /// exact for normal ones, also with few replications, where the delta method is too narrow. Where there is one it excludes zero
 /// exactly where that of `paired_difference` does, so that two sentences about a comparison never contradict each other. No interval where

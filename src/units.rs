@@ -1,6 +1,7 @@
 //! Quantities with their units: instants and spans in nanoseconds, rates per second, shares. Parsed from and printed
 //! as the scenario file writes them (`250ms`, `90/s`, `5%`).
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
@@ -216,8 +217,18 @@ impl fmt::Display for Share {
 }
 
 /// Deserializes from the text that the scenario file has; a bare number is given to the parser too, which tells what is missing.
+/// The schema tells editors the same: the form, and what it is for.
 macro_rules! from_text {
-    ($type:ty, $expects:literal) => {
+    ($type:ident, $expects:literal, $schema:tt) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Text;
@@ -235,9 +246,23 @@ macro_rules! from_text {
         }
     };
 }
-from_text!(Span, "a duration such as `250ms`");
-from_text!(Rate, "a rate such as `90/s`");
-from_text!(Share, "a share such as `5%`");
+from_text!(Span, "a duration such as `250ms`", {
+    "type": "string",
+    "pattern": r"^\s*\+?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)\s*(ns|us|µs|μs|ms|s|m|min|h|d)\s*$",
+    "description": "A duration: a number with a unit (ns, us, ms, s, m, h, d), such as `250ms`, `1.5s` or `10m`."
+});
+from_text!(Rate, "a rate such as `90/s`", {
+    "type": "string",
+    "pattern": r"^\s*\+?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][+-]?\d+)?\s*/\s*(ms|s|m|min|h|d)\s*$",
+    "description": "A rate: a number per second, minute, hour or day, such as `90/s` or `60/m`."
+});
+from_text!(Share, "a share such as `5%`", {
+    "description": "A share of a whole: percent, such as `5%`, or a number from 0 to 1, such as `0.05`.",
+    "anyOf": [
+        { "type": "string", "pattern": r"^\s*\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*%\s*$" },
+        { "type": "number", "minimum": 0, "maximum": 1 }
+    ]
+});
 
 #[cfg(test)]
 mod tests {

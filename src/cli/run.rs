@@ -100,13 +100,13 @@ fn exit(args: &RunArgs, summary: &Summary) -> Exit {
     if args.assert_slo && !summary.is_slo_met() {
         let missed = summary.variants.iter().filter(|variant| variant.slo.iter().any(|objective| !objective.met)).count();
         tell("slo", &format!("missed by {missed} of {} variants", summary.variants.len()));
-        return Exit::SloMissed;
+        return Exit::Missed;
     }
     Exit::Done
 }
 
 /// Columns of the terminal as the shell tells them; what fits everywhere where it does not.
-fn width() -> usize {
+pub(super) fn width() -> usize {
     let told = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
     let real = || terminal_size::terminal_size_of(stdout()).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
     told.or_else(real).unwrap_or(if stdout().is_terminal() { 80 } else { 100 })

@@ -6,10 +6,11 @@
 use super::least::Tree;
 use super::{Outcome, Pick, Policy, Recipe, Request, TargetId, Targets};
 use crate::rng::Rng;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Parameters of `central_queue`: none.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {}
 

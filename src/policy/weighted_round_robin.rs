@@ -9,10 +9,11 @@
 
 use super::{Pick, Policy, Recipe, Request, TargetId, Targets, hash::WeightWalk};
 use crate::rng::Rng;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Parameters of `weighted_round_robin`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// In which order the turns come. Default: smooth.
@@ -22,7 +23,7 @@ pub struct Config {
 }
 
 /// In which order the turns of a cycle come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// Spread over the cycle: nginx's rule.

@@ -1,16 +1,19 @@
 //! What people read: a table and a verdict for the terminal, and the files of the results folder. Pure functions from the
 //! summary to text, but for `files`, which writes.
 
+mod changes;
 pub mod charts;
 pub mod csv;
 mod files;
 pub mod glossary;
 mod html;
+pub mod runs;
 mod table;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
+pub use changes::{Change, Changes, Verdict, changes};
 pub use files::{DrawError, draw, folder_name, write};
 pub use table::{Look, table};
 pub use verdict::verdict;
