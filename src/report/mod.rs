@@ -3,6 +3,8 @@
 
 pub mod csv;
 mod files;
+#[cfg(test)]
+mod open_road;
 mod table;
 #[cfg(test)]
 mod tests;
