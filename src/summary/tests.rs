@@ -55,6 +55,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
     };
     let fault = FaultPlan {
         name: "crash web-2".to_owned(),
+        stream: "crash web-2".to_owned(),
         kind: FaultKind::Crash,
         servers: vec![1],
         schedule: FaultSchedule::Once { at: Time(u64::MAX / 2), until: None },
