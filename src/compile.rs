@@ -46,8 +46,10 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
         Some(entry) => names.balancer(entry)?,
         None => 0,
     };
-    let faults = scenario.faults.iter().map(|fault| compile_fault(fault, scenario, &names, inputs)).collect::<Result<Vec<_>, _>>()?;
-    let faults = number_alike(faults);
+    let faults = scenario.faults.iter().map(|fault| compile_fault(fault, scenario, &names, inputs));
+    let mut faults: Vec<FaultPlan> = faults.collect::<Result<_, _>>()?;
+    number_alike(faults.iter_mut().map(|fault| &mut fault.name));
+    number_alike(faults.iter_mut().map(|fault| &mut fault.stream));
     let depth_max = depth(entry, &balancers);
     let duration = duration(scenario, &clients)?;
     if let Warmup::Fixed(warmup) = scenario.warmup
@@ -353,16 +355,17 @@ fn compile_fault(fault: &Fault, scenario: &Scenario, names: &Names, inputs: &Inp
     };
     let is_alone = scenario.faults.len() == 1;
     let when = if at > Time::ZERO && !is_alone { format!(" at {}", Span(at.0)) } else { String::new() };
-    Ok(FaultPlan { name: format!("{word} {whom}{when}"), kind, servers, schedule })
+    Ok(FaultPlan { name: format!("{word} {whom}{when}"), stream: format!("{word} {whom}"), kind, servers, schedule })
 }
 
-/// Tells faults of one name apart by a number.
-fn number_alike(mut faults: Vec<FaultPlan>) -> Vec<FaultPlan> {
-    for index in (1..faults.len()).rev() {
-        let before = faults[..index].iter().filter(|fault| fault.name == faults[index].name).count();
-        if before > 0 {
-            faults[index].name = format!("{} ({})", faults[index].name, before + 1);
+/// Tells those of one name apart by a number.
+fn number_alike<'a>(names: impl Iterator<Item = &'a mut String>) {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for name in names {
+        let count = seen.entry(name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            *name = format!("{name} ({count})");
         }
     }
-    faults
 }

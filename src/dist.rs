@@ -8,7 +8,7 @@ mod ziggurat;
 pub use sampler::Sampler;
 pub use ziggurat::standard_exponential;
 
-use crate::units::{SPAN_MAX, Share, Span};
+use crate::units::{SPAN_MAX, Share, Span, plain};
 use sampler::cumulate;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -155,8 +155,9 @@ impl Distribution {
             Distribution::Weibull { mean, shape } => {
                 check.above_zero("mean", *mean);
                 let is_possible = shape.is_finite() && *shape >= WEIBULL_SHAPE_MIN;
-                check
-                    .that(is_possible, "shape", || format!("{shape} is no shape of a Weibull; it is a number from {WEIBULL_SHAPE_MIN} up"));
+                check.that(is_possible, "shape", || {
+                    format!("{} is no shape of a Weibull; it is a number from {WEIBULL_SHAPE_MIN} up", plain(*shape))
+                });
             }
             Distribution::Pareto { min, alpha } => {
                 check.above_zero("min", *min);
@@ -268,14 +269,17 @@ impl Check {
         let max = CV.end();
         self.that((min..=*max).contains(&cv), "cv", || {
             format!(
-                "{cv} is not possible here; the coefficient of variation (standard deviation over mean) is a number from {min} to {max}"
+                "{} is not possible here; the coefficient of variation (standard deviation over mean) is a number from {min} to {max}",
+                plain(cv)
             )
         });
     }
 
     fn alpha(&mut self, alpha: f64) {
         let is_possible = alpha.is_finite() && alpha > 0.0;
-        self.that(is_possible, "alpha", || format!("{alpha} is no tail index; it is a number above 0 (above 1 for a finite mean)"));
+        self.that(is_possible, "alpha", || {
+            format!("{} is no tail index; it is a number above 0 (above 1 for a finite mean)", plain(alpha))
+        });
     }
 
     /// One share for each of the `count` values in the field `of`; together they are one.

@@ -13,6 +13,18 @@ pub struct Estimate {
     pub ci95: Option<(f64, f64)>,
 }
 
+impl Estimate {
+    /// The same with an interval that stays within what the quantity can be: a rare count has no interval that reaches below zero.
+    pub fn within(self, least: f64, most: f64) -> Estimate {
+        Estimate { ci95: self.ci95.map(|(low, high)| (low.max(least), high.min(most))), ..self }
+    }
+
+    /// Half the width of the interval, as it was before a bound cut off one side.
+    pub fn half_width(&self) -> Option<f64> {
+        self.ci95.map(|(low, high)| (high - self.value).max(self.value - low))
+    }
+}
+
 /// A difference between two variants that met the same customers. Significant where the 95 % interval excludes zero.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {

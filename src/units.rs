@@ -109,6 +109,12 @@ impl Add for Span {
     }
 }
 
+/// A number as short as it reads: `1e300`, not three hundred zeros.
+pub fn plain(number: f64) -> String {
+    let size = number.abs();
+    if size >= 1e12 || (size < 1e-6 && size > 0.0) { format!("{number:e}") } else { number.to_string() }
+}
+
 /// Splits `250ms` into the number and the unit behind it.
 fn split_number(text: &str) -> Option<(f64, &str)> {
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_' || c == '-' || c == '+'))?;
@@ -181,16 +187,17 @@ impl FromStr for Rate {
             "d" => 86_400.0,
             _ => return Err(wrong()),
         };
-        if !number.is_finite() || number < 0.0 {
+        let per_second = number / seconds;
+        if !per_second.is_finite() || per_second < 0.0 {
             return Err(format!("`{text}` is not a rate; it must be a number from 0 up"));
         }
-        Ok(Rate(number / seconds))
+        Ok(Rate(per_second))
     }
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/s", self.0)
+        write!(f, "{}/s", plain(self.0))
     }
 }
 
@@ -300,9 +307,21 @@ mod tests {
         assert_eq!("60/m".parse::<Rate>(), Ok(Rate(1.0)));
         assert!("NaN/s".parse::<Rate>().is_err());
         assert!("-1/s".parse::<Rate>().is_err());
+        assert!("1e308/ms".parse::<Rate>().is_err());
         assert_eq!("5%".parse::<Share>(), Ok(Share(0.05)));
         assert_eq!("0.95".parse::<Share>(), Ok(Share(0.95)));
         assert!("120%".parse::<Share>().is_err());
+    }
+
+    #[test]
+    fn large_and_small_numbers_are_printed_with_an_exponent() {
+        for (number, text) in
+            [(1e300, "1e300"), (-2.5e12, "-2.5e12"), (1e-9, "1e-9"), (1e9, "1000000000"), (0.0, "0"), (0.5, "0.5"), (f64::INFINITY, "inf")]
+        {
+            assert_eq!(plain(number), text);
+        }
+        assert_eq!((Rate(1e300).to_string(), Rate(90.0).to_string()), ("1e300/s".to_owned(), "90/s".to_owned()));
+        assert_eq!("1e300/s".parse::<Rate>(), Ok(Rate(1e300)));
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn the_complete_example_gives_its_variants_at_every_point() {
 
 #[test]
 fn options_change_every_variant_and_a_set_beats_the_file() {
-    let sets = [("seed", "8"), ("duration", "30m"), ("servers.web.count", "9"), ("sweep", ""), ("compare", "")];
+    let sets = [("seed", "8"), ("duration", "30m"), ("servers.web.count", "9"), ("sweep", "null"), ("compare", "null")];
     let sets = sets.map(|(path, value)| (path.to_owned(), value.to_owned()));
     let study = variants::read(source(COMPLETE), &sets).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!((study.seed, study.variants.len()), (8, 1));

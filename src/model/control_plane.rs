@@ -180,7 +180,7 @@ impl World {
             for servers in self.strikes_of(fault) {
                 let strike = self.strikes.len() as u32;
                 let first = servers.first().map_or("", |server| &topology.servers[*server as usize].name);
-                let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("fault/{fault}/{first}"));
+                let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("fault/{}/{first}", plan.stream));
                 let pairs: Vec<_> = servers.iter().flat_map(|server| &self.watchers[*server as usize]).copied().collect();
                 let pairs = pairs.into_iter().map(|pair| (pair, self.checkers[pair as usize].is_healthy()));
                 let tracked = self.recorder.failover.add_strike(tracked_fault, servers, pairs);

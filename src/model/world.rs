@@ -76,7 +76,8 @@ const LOAD_INTERVAL_MAX: Span = Span::from_secs(60);
 
 /// Runs a plan to its end.
 pub fn run(plan: Plan) -> RunRecord {
-    if is_open_road(&plan.topology) {
+    // Draining asks for the open requests, which the open road does not keep.
+    if !plan.drains && is_open_road(&plan.topology) {
         run_by(plan, World::handle_on_open_road, |world| world.recorder.responses_are_latencies())
     } else {
         run_step_by_step(plan)

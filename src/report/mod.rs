@@ -7,6 +7,8 @@ pub mod csv;
 mod files;
 pub mod glossary;
 mod html;
+#[cfg(test)]
+mod open_road;
 pub mod runs;
 mod table;
 #[cfg(test)]

@@ -111,6 +111,11 @@ fn keep<T>(found: &mut Diagnostics, result: Result<T, Diagnostics>) -> Option<T>
 fn set_patch(path: &str, value: &str) -> Result<Patch, Diagnostics> {
     let source = Arc::new(Source { name: "--set".to_owned(), text: format!("{path}={value}") });
     let value = document::parse_from(&source, path.len() + 1)?;
+    if matches!(value.value, Value::Null) && value.spot.range.is_empty() {
+        let help = format!("write a value behind it, or `{path}=null` to take away what the file says");
+        let spot = Spot { range: 0..source.text.len(), source };
+        return Err(Diagnostic::error(format!("`{path}=` gives no value")).at(spot).help(help).into());
+    }
     Ok(Patch { path: path.to_owned(), spot: Spot { source, range: 0..path.len() }, value })
 }
 
@@ -200,6 +205,12 @@ fn patch_entry(item: &Node, patch: &Node) -> Result<Entry, Diagnostics> {
         found.push(de::Error::unknown_field(&key.text, FIELDS).into_diagnostic().at(key.spot.clone()));
     }
     let name = patch.name().unwrap_or_default();
+    if let Some(blank) = patch.get("name").filter(|_| !name.is_empty() && name.trim().is_empty()) {
+        found.push(
+            Diagnostic::error("the name of this variant is blank").at(blank.spot.clone()).help("a name has letters, digits, or signs"),
+        );
+        return Err(found);
+    }
     let Some(set) = patch.get("set").filter(|set| matches!(set.value, Value::Map(_)) && !name.is_empty()) else {
         let help = "write `patch: { name: no stickiness, set: { balancers.edge.sticky: null } }`";
         found.push(Diagnostic::error("a patch has a `name`, and a map `set` of paths to values").at(patch.spot.clone()).help(help));

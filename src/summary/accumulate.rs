@@ -243,6 +243,26 @@ impl RunFigures {
         ratio(failed, self.requests.ok as f64 + failed)
     }
 
+    /// Busy slot time over available slot time, all servers alike. `None` where a server has unbounded slots.
+    pub fn mean_utilization(&self) -> Option<f64> {
+        let utilizations = self.utilizations()?;
+        ratio(utilizations.iter().sum(), utilizations.len() as f64)
+    }
+
+    /// Of the busiest server. `None` where a server has unbounded slots.
+    pub fn utilization_max(&self) -> Option<f64> {
+        self.utilizations()?.into_iter().reduce(f64::max)
+    }
+
+    fn utilizations(&self) -> Option<Vec<f64>> {
+        self.servers.iter().map(|server| server.utilization).collect()
+    }
+
+    /// Requests waiting, time average, all servers together.
+    pub fn mean_queue(&self) -> f64 {
+        self.servers.iter().map(|server| server.mean_queue).sum()
+    }
+
     /// Share of the answered requests of returning clients that went elsewhere than the last.
     pub fn requests_moved_share(&self) -> Option<f64> {
         ratio(self.affinity.requests_moved as f64, self.affinity.requests as f64)

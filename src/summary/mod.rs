@@ -4,6 +4,7 @@
 //! - Latencies are in milliseconds, other times in seconds, shares from 0 to 1.
 //! - A figure is the average over the replications with its 95 % interval (Student's t). Latency figures are those of the
 //!   requests of all replications pooled, with the half-width that the replications' own figures give.
+//! - Intervals end where the quantity does: at 0, shares also at 1.
 //! - `null` stands where there is nothing to tell: no latency without a success, no interval with one replication. Never NaN.
 
 mod accumulate;

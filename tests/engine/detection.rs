@@ -1,7 +1,7 @@
 //! How long health checks take to notice a fault and its end: arithmetic of interval, timeout and thresholds, with the phase of
 //! the checks uniform.
 
-use crate::trial::{mean, replications};
+use crate::trial::{mean, once, replications};
 
 struct Setting {
     interval_s: f64,
@@ -149,4 +149,32 @@ fn a_fault_is_detected_when_the_last_of_its_servers_is_out() {
     // Standard deviation of the larger of two: 6 / sqrt(18) = 1.41 s, standard error 0.082 s: five of them.
     let off = mean(detected.iter().copied()) - (6.0 + 4.0);
     assert!(off.abs() < 0.41, "{off}");
+}
+
+/// Faults at random keep their times when another fault is added in front of them, behind them, or on other servers.
+#[test]
+fn a_fault_that_is_added_changes_the_draws_of_no_other() {
+    let crash = |server: &str| {
+        format!("  - crash: {{ server: {server}, mtbf: {{ exponential: {{ mean: 20s }} }}, mttr: {{ exponential: {{ mean: 5s }} }} }}\n")
+    };
+    let hang = "  - hang: { server: a-1, mtbf: { exponential: { mean: 30s } }, mttr: { exponential: { mean: 1s } } }\n";
+    let run = |faults: &str| {
+        once(&format!(
+            "duration: 10m\nwarmup: 0s\nclients:\n  - {{ name: c, arrivals: {{ poisson: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}\n\
+             servers:\n  - {{ name: a, count: 2 }}\n  - {{ name: b, count: 2 }}\nbalancers:\n  - {{ name: lb, targets: [a, b] }}\nfaults:\n{faults}"
+        ))
+    };
+    let up = |faults: &str| run(faults).servers[1].up;
+    let alone = up(&crash("a-2"));
+    assert!(alone < 0.95 && alone > 0.5, "{alone}");
+    for more in [
+        crash("b") + &crash("a-2"),
+        crash("a-1") + hang + &crash("a-2"),
+        crash("a-2") + "  - slow: { server: a-2, factor: 3, at: 1s }\n",
+        "  - crash: { server: b-1, at: 1s }\n".to_owned() + &crash("a-2"),
+    ] {
+        assert_eq!(up(&more), alone, "{more}");
+    }
+    // Two alike are two, each with times of its own.
+    assert!(up(&(crash("a-2") + &crash("a-2"))) < alone);
 }
