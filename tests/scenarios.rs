@@ -1,0 +1,66 @@
+//! Holds every shipped scenario to what its `about` says: each claim has to hold with the confidence of the intervals, and has to
+//! fail in a world without its cause.
+
+#[path = "scenarios/affinity.rs"]
+mod affinity;
+#[path = "scenarios/algorithms.rs"]
+mod algorithms;
+#[path = "scenarios/faults.rs"]
+mod faults;
+#[path = "scenarios/kit.rs"]
+mod kit;
+#[path = "scenarios/load.rs"]
+mod load;
+
+use kit::Lesson;
+use std::collections::BTreeSet;
+use std::fs;
+
+/// Makes the table, and two tests of each line.
+macro_rules! lessons {
+    ($($test:ident => $group:ident::$lesson:ident),* $(,)?) => {
+        const LESSONS: &[&Lesson] = &[$(&$group::$lesson),*];
+        $(mod $test {
+            #[test]
+            fn shows_what_it_claims() {
+                let broken = super::$group::$lesson.broken();
+                assert!(broken.is_empty(), "\n{}", broken.concat());
+            }
+
+            #[test]
+            fn claims_what_could_be_wrong() {
+                let idle = super::$group::$lesson.idle();
+                assert!(idle.is_empty(), "\n{}", idle.concat());
+            }
+        })*
+    };
+}
+
+lessons! {
+    access_log => affinity::ACCESS_LOG,
+    cart => affinity::CART,
+    failover_settings => faults::FAILOVER_SETTINGS,
+    fast_failing => faults::FAST_FAILING,
+    flash_crowd => load::FLASH_CROWD,
+    gray_failure => faults::GRAY_FAILURE,
+    heavy_tail => algorithms::HEAVY_TAIL,
+    heterogeneous => algorithms::HETEROGENEOUS,
+    least_connections_ties => algorithms::LEAST_CONNECTIONS_TIES,
+    least_connections_ties_with_slots => algorithms::LEAST_CONNECTIONS_TIES_WITH_SLOTS,
+    llm_trace => algorithms::LLM_TRACE,
+    nat_skew => affinity::NAT_SKEW,
+    retry_storm => load::RETRY_STORM,
+    slow_server => faults::SLOW_SERVER,
+    sticky_outlives_server => affinity::STICKY_OUTLIVES_SERVER,
+    weights_wrong => algorithms::WEIGHTS_WRONG,
+    zone_outage => faults::ZONE_OUTAGE,
+}
+
+#[test]
+fn every_shipped_scenario_has_its_claims() {
+    let paths = fs::read_dir(kit::folder()).expect("scenarios").map(|entry| entry.expect("an entry").path());
+    let yaml = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    let shipped: BTreeSet<String> = yaml.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    let claimed: BTreeSet<String> = LESSONS.iter().map(|lesson| lesson.name.to_owned()).collect();
+    assert_eq!(shipped, claimed);
+}
