@@ -46,12 +46,8 @@ fn heavy_tail(found: &Found, claims: &mut Claims) {
     }
 }
 
-pub const LEAST_CONNECTIONS_TIES: Lesson = Lesson {
-    name: "least-connections-ties",
-    sets: &[],
-    claims: least_connections_ties,
-    without: &[&[SWAPPED]],
-};
+pub const LEAST_CONNECTIONS_TIES: Lesson =
+    Lesson { name: "least-connections-ties", sets: &[], claims: least_connections_ties, without: &[&[SWAPPED]] };
 
 /// The end of the file.
 pub const LEAST_CONNECTIONS_TIES_WITH_SLOTS: Lesson = Lesson {
@@ -91,10 +87,7 @@ pub const HETEROGENEOUS: Lesson = Lesson {
     name: "heterogeneous",
     sets: &[],
     claims: heterogeneous,
-    without: &[
-        &[("servers.old.speed", "1")],
-        &[("servers.old.speed", "0.25"), ("clients.users.arrivals.poisson.rate", "500/s")],
-    ],
+    without: &[&[("servers.old.speed", "1")], &[("servers.old.speed", "0.25"), ("clients.users.arrivals.poisson.rate", "500/s")]],
 };
 
 fn heterogeneous(found: &Found, claims: &mut Claims) {

@@ -62,8 +62,7 @@ fn retry_storm(found: &Found, claims: &mut Claims) {
     }
     let healthy = found.of("no retries", |run| run.answered as f64 / run.window_s);
     claims.within("no retries: all is well again", average(&healthy), 275.0, 285.0);
-    for variant in
-        ["no retries", "3 retries within a budget of 20 %", "3 retries and short queues", "3 retries and abandoned work dropped"]
+    for variant in ["no retries", "3 retries within a budget of 20 %", "3 retries and short queues", "3 retries and abandoned work dropped"]
     {
         claims.always(&format!("{variant}: all is well again"), &found.of(variant, failed), |share| share < 1e-3);
         claims.below(&format!("{variant}: as fast as ever"), average(&found.of(variant, p99)), 300.0);
