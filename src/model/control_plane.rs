@@ -198,11 +198,14 @@ impl World {
     }
 
     fn reach(&self, balancer: u32) -> BTreeSet<u32> {
-        let mut servers = BTreeSet::new();
-        for to in &self.balancers[balancer as usize].to {
-            match to {
-                TargetRef::Server(server) => drop(servers.insert(*server)),
-                TargetRef::Balancer(inner) => servers.extend(self.reach(*inner)),
+        let (mut servers, mut seen, mut todo) = (BTreeSet::new(), BTreeSet::from([balancer]), vec![balancer]);
+        while let Some(balancer) = todo.pop() {
+            for to in &self.balancers[balancer as usize].to {
+                match to {
+                    TargetRef::Server(server) => drop(servers.insert(*server)),
+                    TargetRef::Balancer(inner) if seen.insert(*inner) => todo.push(*inner),
+                    TargetRef::Balancer(_) => {}
+                }
             }
         }
         servers
