@@ -50,7 +50,7 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
     let mut faults: Vec<FaultPlan> = faults.collect::<Result<_, _>>()?;
     number_alike(faults.iter_mut().map(|fault| &mut fault.name));
     number_alike(faults.iter_mut().map(|fault| &mut fault.stream));
-    let depth_max = depth(entry, &balancers);
+    let depth_max = depth(entry, &balancers, &mut vec![0; balancers.len()]);
     let duration = duration(scenario, &clients)?;
     if let Warmup::Fixed(warmup) = scenario.warmup
         && warmup.0 >= duration.0
@@ -81,13 +81,17 @@ fn duration(scenario: &Scenario, clients: &[ClientPlan]) -> Result<Time, String>
     ends.max().ok_or_else(|| "duration is missing; without a trace it must say how long a run lasts, such as `10m`".to_owned())
 }
 
-/// Longest chain of balancers from one of them on.
-fn depth(balancer: u32, balancers: &[BalancerPlan]) -> usize {
-    let inner = balancers[balancer as usize].targets.iter().map(|target| match target {
-        TargetRef::Server(_) => 0,
-        TargetRef::Balancer(inner) => depth(*inner, balancers),
-    });
-    1 + inner.max().unwrap_or(0)
+/// Longest chain of balancers from one of them on. `known` has what was found before: the ways through many balancers are more
+/// than can be walked.
+fn depth(balancer: u32, balancers: &[BalancerPlan], known: &mut [usize]) -> usize {
+    if known[balancer as usize] == 0 {
+        let inner = balancers[balancer as usize].targets.iter().map(|target| match target {
+            TargetRef::Server(_) => 0,
+            TargetRef::Balancer(inner) => depth(*inner, balancers, known),
+        });
+        known[balancer as usize] = 1 + inner.max().unwrap_or(0);
+    }
+    known[balancer as usize]
 }
 
 /// Distinct paths in order of appearance.

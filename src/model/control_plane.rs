@@ -10,6 +10,7 @@ use crate::measure::history::Sight;
 use crate::rng;
 use crate::scenario::Failure;
 use crate::units::{Span, Time};
+use std::collections::BTreeSet;
 
 impl World {
     // ---- Health checks ------------------------------------------------------------------------------------------------
@@ -174,6 +175,7 @@ impl World {
 
     pub(super) fn begin_faults(&mut self) {
         let topology = self.topology.clone();
+        let reach = self.checked_balancers();
         for (fault, plan) in topology.faults.iter().enumerate() {
             let fault = fault as u32;
             let tracked_fault = self.recorder.failover.add_fault(&plan.name);
@@ -181,7 +183,8 @@ impl World {
                 let strike = self.strikes.len() as u32;
                 let first = servers.first().map_or("", |server| &topology.servers[*server as usize].name);
                 let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("fault/{}/{first}", plan.stream));
-                let pairs: Vec<_> = servers.iter().flat_map(|server| &self.watchers[*server as usize]).copied().collect();
+                let direct = servers.iter().flat_map(|server| &self.watchers[*server as usize]).copied();
+                let pairs: Vec<_> = direct.chain(struck_whole(&reach, &servers)).collect();
                 let pairs = pairs.into_iter().map(|pair| (pair, self.checkers[pair as usize].is_healthy()));
                 let tracked = self.recorder.failover.add_strike(tracked_fault, servers, pairs);
                 self.strikes.push(Strike { fault, tracked, rng });
@@ -192,6 +195,31 @@ impl World {
                 self.calendar.schedule(at, Event::FaultBegins { strike });
             }
         }
+    }
+
+    /// Checkers whose target is a balancer, with the servers that can be reached through it.
+    fn checked_balancers(&self) -> Vec<(u32, BTreeSet<u32>)> {
+        let checked = self.checkers.iter().enumerate().filter_map(|(index, checker)| {
+            match self.balancers[checker.balancer as usize].to[checker.target as usize] {
+                TargetRef::Balancer(inner) => Some((index as u32, self.reach(inner))),
+                TargetRef::Server(_) => None,
+            }
+        });
+        checked.collect()
+    }
+
+    fn reach(&self, balancer: u32) -> BTreeSet<u32> {
+        let (mut servers, mut seen, mut todo) = (BTreeSet::new(), BTreeSet::from([balancer]), vec![balancer]);
+        while let Some(balancer) = todo.pop() {
+            for to in &self.balancers[balancer as usize].to {
+                match to {
+                    TargetRef::Server(server) => drop(servers.insert(*server)),
+                    TargetRef::Balancer(inner) if seen.insert(*inner) => todo.push(*inner),
+                    TargetRef::Balancer(_) => {}
+                }
+            }
+        }
+        servers
     }
 
     pub(super) fn fault_begins(&mut self, strike: u32) {
@@ -319,4 +347,14 @@ impl World {
         let is_out = self.watchers[server as usize].iter().any(|checker| !self.checkers[*checker as usize].is_healthy());
         (is_out || !state.is_up(), state.rare.incarnation)
     }
+}
+
+/// Checkers of balancers behind which a fault on these servers leaves nobody: only those have to take the balancer out.
+fn struck_whole(reach: &[(u32, BTreeSet<u32>)], struck: &[u32]) -> Vec<u32> {
+    let is_whole = |reached: &BTreeSet<u32>| {
+        !reached.is_empty()
+            && reached.len() <= struck.len()
+            && struck.iter().filter(|server| reached.contains(server)).count() == reached.len()
+    };
+    reach.iter().filter(|(_, reached)| is_whole(reached)).map(|(checker, _)| *checker).collect()
 }

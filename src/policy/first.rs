@@ -49,6 +49,10 @@ impl Policy for First {
         if self.tree.is_empty() { Pick::Wait } else { Pick::Target(self.tree.first()) }
     }
 
+    fn keeps_to_slots(&self) -> bool {
+        true
+    }
+
     fn on_sent(&mut self, target: TargetId, targets: &Targets) {
         self.tree.set(target, key(target, targets));
     }

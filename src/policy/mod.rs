@@ -147,6 +147,11 @@ pub trait Policy: Send {
         true
     }
 
+    /// Whether it sends a target no more than its slots, so that requests wait at the balancer.
+    fn keeps_to_slots(&self) -> bool {
+        false
+    }
+
     /// A request was sent to `target`; `targets.in_flight` counts it already.
     fn on_sent(&mut self, _target: TargetId, _targets: &Targets) {}
 

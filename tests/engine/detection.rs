@@ -2,6 +2,7 @@
 //! the checks uniform.
 
 use crate::trial::{mean, once, replications};
+use lbsim::measure::FaultRecord;
 
 struct Setting {
     interval_s: f64,
@@ -177,4 +178,44 @@ fn a_fault_that_is_added_changes_the_draws_of_no_other() {
     }
     // Two alike are two, each with times of its own.
     assert!(up(&(crash("a-2") + &crash("a-2"))) < alone);
+}
+
+/// A balancer of zones in front of the balancers of two zones, every check at full seconds, the zones' balancers 100 ms away.
+fn zones(fault: &str) -> FaultRecord {
+    let check = |unhealthy_after| {
+        format!("{{ http: /, interval: 1s, timeout: 500ms, unhealthy_after: {unhealthy_after}, healthy_after: 2, phase: zero }}")
+    };
+    let zone = |name: &str| {
+        format!("  - {{ name: zone-{name}, targets: [{name}], latency: {{ constant: 100ms }}, health_check: {} }}\n", check(3))
+    };
+    let text = format!(
+        "duration: 60s\nwarmup: 0s\nclients:\n  - {{ name: c, arrivals: {{ deterministic: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}\n\
+         servers:\n  - {{ name: a, count: 2, zone: a }}\n  - {{ name: b, count: 2, zone: b }}\n\
+         balancers:\n  - {{ name: global, targets: [zone-a, zone-b], health_check: {} }}\n{}{}faults:\n  - {fault}\n",
+        check(2),
+        zone("a"),
+        zone("b")
+    );
+    once(&text).failover.faults.remove(0)
+}
+
+#[test]
+fn the_balancer_in_front_detects_the_loss_of_a_whole_zone_and_not_that_of_a_server() {
+    let close = |found: Option<f64>, expected: f64| found.is_some_and(|found| (found - expected).abs() < 1e-6);
+    // The zone's checks of 11, 12 and 13 s fail at once; then the global ones of 13 and 14 s, whose answers are back at 14.2 s.
+    // After 20.5 s those of 21 and 22 s pass in the zone, those of 22 and 23 s globally, until 23.2 s.
+    let whole = zones("crash: { zone: a, at: 10500ms, for: 10s }");
+    assert!(close(whole.detected_after_s, 3.7) && close(whole.restored_after_s, 2.7), "{whole:?}");
+    // Two servers 2.5 s each and the zone 3.7 s in rotation too long; 1.5 s each and 2.7 s out of it too long.
+    assert!(close(Some(whole.wrong_view_s), 2.0 * 2.5 + 3.7 + 2.0 * 1.5 + 2.7), "{whole:?}");
+    assert_eq!(whole.false_ejections, 0);
+    let server = zones("crash: { server: a-2, at: 10500ms, for: 10s }");
+    assert!(close(server.detected_after_s, 2.5) && close(server.restored_after_s, 1.5), "{server:?}");
+    assert!(close(Some(server.wrong_view_s), 2.5 + 1.5), "{server:?}");
+    let group = zones("crash: { server: a, at: 10500ms, for: 10s }");
+    assert_eq!(
+        (group.detected_after_s, group.restored_after_s),
+        (whole.detected_after_s, whole.restored_after_s),
+        "a group is as good as its zone"
+    );
 }

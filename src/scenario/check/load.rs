@@ -5,8 +5,8 @@ use super::Checker;
 use super::names::Named;
 use crate::dist::Distribution;
 use crate::document::Path;
-use crate::scenario::{Arrivals, Client, Limit, SessionLength};
-use std::collections::BTreeSet;
+use crate::scenario::{Arrivals, Client, Limit, ServerGroup, SessionLength};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The mean in seconds, where it can be read off the parameters.
 pub(super) fn mean_s(distribution: &Distribution) -> Option<f64> {
@@ -109,28 +109,24 @@ impl Checker<'_> {
     fn capacity(&self) -> Option<f64> {
         let mut todo = vec![self.entry_index()?];
         let mut seen = BTreeSet::new();
-        let mut servers = BTreeSet::new();
-        let mut capacity = 0.0;
+        let mut groups: BTreeMap<&str, &ServerGroup> = BTreeMap::new();
+        let mut singles: BTreeMap<(&str, u32), &ServerGroup> = BTreeMap::new();
         while let Some(index) = todo.pop() {
             for target in &self.scenario.balancers[index].targets {
-                let (group, numbers) = match self.names.get(target)? {
-                    Named::Balancer(next) => {
-                        if seen.insert(next) {
-                            todo.push(next);
-                        }
-                        continue;
-                    }
-                    Named::Group(group) => (group, 1..=group.count),
-                    Named::Server(group, number) => (group, number..=number),
-                };
-                let Limit::Bounded(slots) = group.slots else { return None };
-                for number in numbers {
-                    if servers.insert((group.name.as_str(), number)) {
-                        capacity += f64::from(slots) * group.speed;
-                    }
+                match self.names.get(target)? {
+                    Named::Balancer(next) if seen.insert(next) => todo.push(next),
+                    Named::Balancer(_) => {}
+                    Named::Group(group) => drop(groups.insert(&group.name, group)),
+                    Named::Server(group, number) => drop(singles.insert((&group.name, number), group)),
                 }
             }
         }
-        Some(capacity)
+        let of_one = |group: &ServerGroup| match group.slots {
+            Limit::Bounded(slots) => Some(f64::from(slots) * group.speed),
+            Limit::Unbounded => None,
+        };
+        let whole: Option<f64> = groups.values().map(|group| Some(of_one(group)? * f64::from(group.count))).sum();
+        let single: Option<f64> = singles.iter().filter(|((name, _), _)| !groups.contains_key(name)).map(|(_, group)| of_one(group)).sum();
+        Some(whole? + single?)
     }
 }
