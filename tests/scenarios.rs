@@ -38,6 +38,7 @@ macro_rules! lessons {
 
 lessons! {
     access_log => affinity::ACCESS_LOG,
+    access_log_with_twice_the_servers => affinity::ACCESS_LOG_WITH_TWICE_THE_SERVERS,
     cart => affinity::CART,
     failover_settings => faults::FAILOVER_SETTINGS,
     fast_failing => faults::FAST_FAILING,
@@ -49,6 +50,7 @@ lessons! {
     least_connections_ties_with_slots => algorithms::LEAST_CONNECTIONS_TIES_WITH_SLOTS,
     llm_trace => algorithms::LLM_TRACE,
     nat_skew => affinity::NAT_SKEW,
+    nat_skew_where_two_meet => affinity::NAT_SKEW_WHERE_TWO_MEET,
     retry_storm => load::RETRY_STORM,
     slow_server => faults::SLOW_SERVER,
     sticky_outlives_server => affinity::STICKY_OUTLIVES_SERVER,

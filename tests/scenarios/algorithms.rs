@@ -87,7 +87,11 @@ pub const HETEROGENEOUS: Lesson = Lesson {
     name: "heterogeneous",
     sets: &[],
     claims: heterogeneous,
-    without: &[&[("servers.old.speed", "1")], &[("servers.old.speed", "0.25"), ("clients.users.arrivals.poisson.rate", "500/s")]],
+    without: &[
+        &[("servers.old.speed", "1")],
+        &[("clients.users.arrivals.poisson.rate", "2000/s")],
+        &[("clients.users.arrivals.poisson.rate", "10/s")],
+    ],
 };
 
 fn heterogeneous(found: &Found, claims: &mut Claims) {
@@ -108,7 +112,7 @@ pub const WEIGHTS_WRONG: Lesson = Lesson {
     name: "weights-wrong",
     sets: &[],
     claims: weights_wrong,
-    without: &[&[("servers.small.slots", "16")], &[("servers.big.slots", "8")]],
+    without: &[&[("servers.small.slots", "16")], &[("servers.small.weight", "2")], &[("clients.users.arrivals.poisson.rate", "2000/s")]],
 };
 
 fn weights_wrong(found: &Found, claims: &mut Claims) {
@@ -134,8 +138,12 @@ fn weights_wrong(found: &Found, claims: &mut Claims) {
     claims.within("least connections reads no weights", unweighted, 0.0, 0.0);
 }
 
-pub const LLM_TRACE: Lesson =
-    Lesson { name: "llm-trace", sets: &[], claims: llm_trace, without: &[&[("servers.gpu.slots", "32")], &[("servers.gpu.count", "2")]] };
+pub const LLM_TRACE: Lesson = Lesson {
+    name: "llm-trace",
+    sets: &[],
+    claims: llm_trace,
+    without: &[&[("servers.gpu.slots", "32"), ("servers.gpu.count", "1")], &[("servers.gpu.slots", "1"), ("servers.gpu.count", "26")]],
+};
 
 fn llm_trace(found: &Found, claims: &mut Claims) {
     let p95 = || latency(LatencyMetric::P95);

@@ -36,7 +36,7 @@ impl Lesson {
 
     /// The claims that no world without their cause refutes. It takes few runs to see that.
     pub fn idle(&self) -> Vec<String> {
-        const FEW: (&str, &str) = ("replications", "4");
+        const FEW: (&str, &str) = ("replications", "8");
         let worlds: Vec<Vec<Claim>> = self.without.iter().map(|world| self.judge(&[world, &[FEW][..]].concat())).collect();
         let Some(first) = worlds.first() else { return vec!["there is no world without the cause".to_owned()] };
         let is_idle = |index: &usize| !worlds.iter().any(|claims| claims[*index].is_refuted);
