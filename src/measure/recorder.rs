@@ -14,6 +14,25 @@ use crate::units::{Span, Time};
 /// tens of thousands of histograms).
 const SERVER_PERCENTILES_MAX: usize = 1000;
 
+/// What is recorded of each server's response times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ServerDetail {
+    /// The only server has those of all classes: nothing is recorded twice.
+    OfClasses,
+    Percentiles,
+    Sums,
+}
+
+impl ServerDetail {
+    fn of(servers: usize) -> ServerDetail {
+        match servers {
+            1 => ServerDetail::OfClasses,
+            2..=SERVER_PERCENTILES_MAX => ServerDetail::Percentiles,
+            _ => ServerDetail::Sums,
+        }
+    }
+}
+
 /// Counters of a run. Those of requests and attempts hold only what was first sent within the window.
 pub struct Recorder {
     pub requests: Counts,
@@ -27,7 +46,7 @@ pub struct Recorder {
     /// Attempts by server: (counted, all).
     server_attempts: Vec<(u64, u64)>,
     pub server_response: Vec<CoarseLatencies>,
-    has_server_percentiles: bool,
+    server_detail: ServerDetail,
     pub users: UserLatency,
     /// Sums of the users that can come back.
     pub user_sums: Vec<UserSum>,
@@ -76,7 +95,7 @@ impl Recorder {
             classes: vec![ClassRecord::default(); classes],
             server_attempts: vec![(0, 0); servers],
             server_response: vec![CoarseLatencies::default(); servers],
-            has_server_percentiles: servers <= SERVER_PERCENTILES_MAX,
+            server_detail: ServerDetail::of(servers),
             users: UserLatency::default(),
             user_sums: vec![UserSum::default(); users],
             affinity: AffinityRecord::default(),
@@ -132,10 +151,18 @@ impl Recorder {
         class.waiting.record(served.waiting);
         class.waited += u64::from(served.waiting > Span::ZERO);
         let response = &mut self.server_response[served.server as usize];
-        if self.has_server_percentiles {
-            response.record(served.response);
-        } else {
-            response.record_sum(served.response);
+        match self.server_detail {
+            ServerDetail::OfClasses => {}
+            ServerDetail::Percentiles => response.record(served.response),
+            ServerDetail::Sums => response.record_sum(served.response),
+        }
+    }
+
+    /// What the servers' latencies are beyond what was recorded on the way.
+    pub fn close_servers(&mut self) {
+        if self.server_detail == ServerDetail::OfClasses {
+            self.server_response = vec![CoarseLatencies::default()];
+            self.classes.iter().for_each(|class| self.server_response[0].merge_finer(&class.response));
         }
     }
 

@@ -267,6 +267,7 @@ impl World {
         let (unfinished, stuck) = self.close_requests();
         let ended = self.now().max(end);
         let window = end - self.plan.warmup;
+        self.recorder.close_servers();
         let servers = (0..self.servers.len()).map(|server| self.server_record(server, window.0 as f64)).collect();
         let lone = self.topology.clients.iter().filter(|client| client.users.count() == 0 && client.session.is_none());
         let lone_classes: Vec<u32> = lone.flat_map(|client| client.classes.iter().map(|choice| choice.class)).collect();
