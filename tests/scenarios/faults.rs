@@ -59,6 +59,8 @@ fn slow_server(found: &Found, claims: &mut Claims) {
         let ratio = over(&found.of("least_response_time", p99), &found.of(variant, p99));
         claims.below(&format!("least response time has a lower p99 than {variant}"), ratio, 0.9);
     }
+    let survivors = over(&found.of("round_robin", p99), &found.of("least_connections", p99));
+    claims.below("round robin's p99 looks good", survivors, 0.97);
     let queued = "round robin with checks in the queue";
     claims.always("the check is answered at once", &found.of("round_robin", detected(0)), |after| after == f64::INFINITY);
     claims.always("a check in the queue notices", &found.of(queued, detected(0)), |after| (10.0..20.0).contains(&after));

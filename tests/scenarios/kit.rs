@@ -37,7 +37,7 @@ impl Lesson {
     /// The claims that no world without their cause refutes. It takes few runs to see that.
     pub fn idle(&self) -> Vec<String> {
         const FEW: (&str, &str) = ("replications", "8");
-        let worlds: Vec<Vec<Claim>> = self.without.iter().map(|world| self.judge(&[world, &[FEW][..]].concat())).collect();
+        let worlds: Vec<Vec<Claim>> = self.without.iter().map(|world| self.judge(&[&[FEW][..], world].concat())).collect();
         let Some(first) = worlds.first() else { return vec!["there is no world without the cause".to_owned()] };
         let is_idle = |index: &usize| !worlds.iter().any(|claims| claims[*index].is_refuted);
         (0..first.len()).filter(is_idle).flat_map(|index| worlds.iter().map(move |claims| claims[index].told.clone())).collect()
