@@ -3,9 +3,15 @@
 //! Results go to standard output; progress, notes and errors to standard error.
 
 mod check;
+mod compare;
 mod completions;
+mod explain;
+mod list;
 mod man;
+mod new;
+mod report;
 mod run;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +41,7 @@ struct Cli {
 }
 
 const EPILOGUE: &str = "`lbsim cart.yaml` is short for `lbsim run cart.yaml`.\n\n\
-    Exit codes: 0 done, 1 an objective was missed under --assert-slo, 2 the command line or the scenario is wrong, \
+    Exit codes: 0 done, 1 an objective was missed under --assert-slo, or `compare` found something worse, 2 the command line or the scenario is wrong, \
     3 an internal error, 130 interrupted by Ctrl-C.";
 
 #[derive(Subcommand)]
@@ -44,6 +50,18 @@ enum Command {
     Run(run::RunArgs),
     /// Read and check a scenario without simulating it
     Check(check::CheckArgs),
+    /// Write a commented scenario to start from
+    New(new::NewArgs),
+    /// Tell what changed between two results folders beyond noise; exit code 1 if something got worse
+    Compare(compare::CompareArgs),
+    /// List the words that a scenario and the results may have
+    List(list::ListArgs),
+    /// Explain an algorithm, a term or a number
+    Explain(explain::ExplainArgs),
+    /// Build the page and the pictures of a results folder anew
+    Report(report::ReportArgs),
+    /// Print the JSON schema of the scenario file
+    Schema,
     /// Print the completion script of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page
@@ -94,11 +112,31 @@ impl StudyArgs {
     }
 }
 
+impl StudyArgs {
+    /// The command that repeats the study, in a shell's quotes.
+    fn command(&self) -> String {
+        let own =
+            [("--seed", self.seed.map(|seed| seed.to_string())), ("--replications", self.replications.map(|count| count.to_string()))];
+        let own = own.into_iter().chain([("--duration", self.duration.map(|duration| duration.to_string()))]);
+        let own = own.filter_map(|(option, value)| Some([option.to_owned(), value?])).flatten();
+        let sets = self.sets.iter().flat_map(|(path, value)| ["--set".to_owned(), format!("{path}={value}")]);
+        let words = ["lbsim".to_owned(), self.file.clone()].into_iter().chain(own).chain(sets);
+        words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// As one word of a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%+@".contains(c);
+    let is_quoted = word.is_empty() || !word.chars().all(is_plain);
+    if is_quoted { format!("'{}'", word.replace('\'', r"'\''")) } else { word.to_owned() }
+}
+
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
     Done = 0,
-    SloMissed = 1,
+    Missed = 1,
     Wrong = 2,
     Internal = 3,
     /// As shells tell it of a program that Ctrl-C has ended.
@@ -178,6 +216,12 @@ fn dispatch(args: Vec<OsString>) -> u8 {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::New(args) => new::new(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::List(args) => list::list(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Schema => schema::schema(),
         Command::Completions(args) => completions::completions(&args),
         Command::Man => man::man(),
     };

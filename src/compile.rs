@@ -46,9 +46,11 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
         Some(entry) => names.balancer(entry)?,
         None => 0,
     };
-    let faults = scenario.faults.iter().map(|fault| compile_fault(fault, scenario, &names, inputs)).collect::<Result<Vec<_>, _>>()?;
-    let faults = number_alike(faults);
-    let depth_max = depth(entry, &balancers);
+    let faults = scenario.faults.iter().map(|fault| compile_fault(fault, scenario, &names, inputs));
+    let mut faults: Vec<FaultPlan> = faults.collect::<Result<_, _>>()?;
+    number_alike(faults.iter_mut().map(|fault| &mut fault.name));
+    number_alike(faults.iter_mut().map(|fault| &mut fault.stream));
+    let depth_max = depth(entry, &balancers, &mut vec![0; balancers.len()]);
     let duration = duration(scenario, &clients)?;
     if let Warmup::Fixed(warmup) = scenario.warmup
         && warmup.0 >= duration.0
@@ -79,13 +81,17 @@ fn duration(scenario: &Scenario, clients: &[ClientPlan]) -> Result<Time, String>
     ends.max().ok_or_else(|| "duration is missing; without a trace it must say how long a run lasts, such as `10m`".to_owned())
 }
 
-/// Longest chain of balancers from one of them on.
-fn depth(balancer: u32, balancers: &[BalancerPlan]) -> usize {
-    let inner = balancers[balancer as usize].targets.iter().map(|target| match target {
-        TargetRef::Server(_) => 0,
-        TargetRef::Balancer(inner) => depth(*inner, balancers),
-    });
-    1 + inner.max().unwrap_or(0)
+/// Longest chain of balancers from one of them on. `known` has what was found before: the ways through many balancers are more
+/// than can be walked.
+fn depth(balancer: u32, balancers: &[BalancerPlan], known: &mut [usize]) -> usize {
+    if known[balancer as usize] == 0 {
+        let inner = balancers[balancer as usize].targets.iter().map(|target| match target {
+            TargetRef::Server(_) => 0,
+            TargetRef::Balancer(inner) => depth(*inner, balancers, known),
+        });
+        known[balancer as usize] = 1 + inner.max().unwrap_or(0);
+    }
+    known[balancer as usize]
 }
 
 /// Distinct paths in order of appearance.
@@ -353,16 +359,17 @@ fn compile_fault(fault: &Fault, scenario: &Scenario, names: &Names, inputs: &Inp
     };
     let is_alone = scenario.faults.len() == 1;
     let when = if at > Time::ZERO && !is_alone { format!(" at {}", Span(at.0)) } else { String::new() };
-    Ok(FaultPlan { name: format!("{word} {whom}{when}"), kind, servers, schedule })
+    Ok(FaultPlan { name: format!("{word} {whom}{when}"), stream: format!("{word} {whom}"), kind, servers, schedule })
 }
 
-/// Tells faults of one name apart by a number.
-fn number_alike(mut faults: Vec<FaultPlan>) -> Vec<FaultPlan> {
-    for index in (1..faults.len()).rev() {
-        let before = faults[..index].iter().filter(|fault| fault.name == faults[index].name).count();
-        if before > 0 {
-            faults[index].name = format!("{} ({})", faults[index].name, before + 1);
+/// Tells those of one name apart by a number.
+fn number_alike<'a>(names: impl Iterator<Item = &'a mut String>) {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for name in names {
+        let count = seen.entry(name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            *name = format!("{name} ({count})");
         }
     }
-    faults
 }

@@ -8,8 +8,9 @@ mod ziggurat;
 pub use sampler::Sampler;
 pub use ziggurat::standard_exponential;
 
-use crate::units::{SPAN_MAX, Share, Span};
+use crate::units::{SPAN_MAX, Share, Span, plain};
 use sampler::cumulate;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -26,44 +27,105 @@ const SHARES_TOLERANCE: f64 = 1e-6;
 const STAGES_SUMMED_MAX: u32 = 4;
 
 /// A distribution of times, as the scenario file writes it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Distribution {
     /// Always the same.
     Constant(Span),
     /// Exponential with the given mean.
-    Exponential { mean: Span },
+    Exponential {
+        /// The mean.
+        mean: Span,
+    },
     /// Sum of k exponentials.
-    Erlang { k: u32, mean: Span },
+    Erlang {
+        /// Number of stages; the more, the more regular (cv = 1/sqrt(k)).
+        k: u32,
+        /// Mean of the sum.
+        mean: Span,
+    },
     /// A mix of exponentials: `means` and `shares`, or two with balanced means from `mean` and `cv` (1 or more).
     Hyperexponential {
+        /// Mean of each part.
         #[serde(default)]
         means: Option<Vec<Span>>,
+        /// Share of each part; together one.
         #[serde(default)]
         shares: Option<Vec<Share>>,
+        /// Mean of the whole; goes with `cv`.
         #[serde(default)]
         mean: Option<Span>,
+        /// Coefficient of variation (standard deviation over mean) of the whole, 1 or more.
         #[serde(default)]
         cv: Option<f64>,
     },
     /// Uniform between min and max.
-    Uniform { min: Span, max: Span },
+    Uniform {
+        /// The least value.
+        min: Span,
+        /// The largest value.
+        max: Span,
+    },
     /// Normal, cut at zero (values below zero become zero).
-    Normal { mean: Span, sd: Span },
+    Normal {
+        /// Mean before the cut.
+        mean: Span,
+        /// Standard deviation before the cut.
+        sd: Span,
+    },
     /// Lognormal by its own mean and coefficient of variation.
-    Lognormal { mean: Span, cv: f64 },
+    Lognormal {
+        /// The mean.
+        mean: Span,
+        /// Coefficient of variation: standard deviation over mean.
+        cv: f64,
+    },
     /// Gamma by its mean and coefficient of variation.
-    Gamma { mean: Span, cv: f64 },
+    Gamma {
+        /// The mean.
+        mean: Span,
+        /// Coefficient of variation: standard deviation over mean.
+        cv: f64,
+    },
     /// Weibull by its mean and shape.
-    Weibull { mean: Span, shape: f64 },
+    Weibull {
+        /// The mean.
+        mean: Span,
+        /// Below 1 the tail is heavier than an exponential's, above 1 lighter.
+        shape: f64,
+    },
     /// Pareto: P(X > x) = (min / x)^alpha.
-    Pareto { min: Span, alpha: f64 },
+    Pareto {
+        /// The least value.
+        min: Span,
+        /// Tail index; the mean is finite above 1, the variance above 2.
+        alpha: f64,
+    },
     /// Pareto between min and max, truncated and renormalized.
-    BoundedPareto { min: Span, max: Span, alpha: f64 },
+    BoundedPareto {
+        /// The least value.
+        min: Span,
+        /// The largest value.
+        max: Span,
+        /// Tail index.
+        alpha: f64,
+    },
     /// One of several values.
-    Bimodal { values: Vec<Span>, shares: Vec<Share> },
+    Bimodal {
+        /// The values, two or more.
+        values: Vec<Span>,
+        /// Share of each; together one.
+        shares: Vec<Share>,
+    },
     /// Drawn from the values in a column of a CSV file, each alike.
-    Empirical { file: String, column: String, unit: Span },
+    Empirical {
+        /// Path relative to the scenario file; `.gz` is unpacked as it is read.
+        file: String,
+        /// Name of the column in the header.
+        column: String,
+        /// What 1 in the column stands for, such as `1ms`.
+        unit: Span,
+    },
 }
 
 impl Distribution {
@@ -93,8 +155,9 @@ impl Distribution {
             Distribution::Weibull { mean, shape } => {
                 check.above_zero("mean", *mean);
                 let is_possible = shape.is_finite() && *shape >= WEIBULL_SHAPE_MIN;
-                check
-                    .that(is_possible, "shape", || format!("{shape} is no shape of a Weibull; it is a number from {WEIBULL_SHAPE_MIN} up"));
+                check.that(is_possible, "shape", || {
+                    format!("{} is no shape of a Weibull; it is a number from {WEIBULL_SHAPE_MIN} up", plain(*shape))
+                });
             }
             Distribution::Pareto { min, alpha } => {
                 check.above_zero("min", *min);
@@ -206,14 +269,17 @@ impl Check {
         let max = CV.end();
         self.that((min..=*max).contains(&cv), "cv", || {
             format!(
-                "{cv} is not possible here; the coefficient of variation (standard deviation over mean) is a number from {min} to {max}"
+                "{} is not possible here; the coefficient of variation (standard deviation over mean) is a number from {min} to {max}",
+                plain(cv)
             )
         });
     }
 
     fn alpha(&mut self, alpha: f64) {
         let is_possible = alpha.is_finite() && alpha > 0.0;
-        self.that(is_possible, "alpha", || format!("{alpha} is no tail index; it is a number above 0 (above 1 for a finite mean)"));
+        self.that(is_possible, "alpha", || {
+            format!("{} is no tail index; it is a number above 0 (above 1 for a finite mean)", plain(alpha))
+        });
     }
 
     /// One share for each of the `count` values in the field `of`; together they are one.

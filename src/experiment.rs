@@ -76,7 +76,7 @@ pub fn run(
 }
 
 /// As [`run`], with the simulator as an argument.
-fn run_by(
+pub(crate) fn run_by(
     simulate: &(dyn Fn(Plan) -> RunRecord + Sync),
     variants: &[Compiled],
     options: &Options,

@@ -13,6 +13,18 @@ pub struct Estimate {
     pub ci95: Option<(f64, f64)>,
 }
 
+impl Estimate {
+    /// The same with an interval that stays within what the quantity can be: a rare count has no interval that reaches below zero.
+    pub fn within(self, least: f64, most: f64) -> Estimate {
+        Estimate { ci95: self.ci95.map(|(low, high)| (low.max(least), high.min(most))), ..self }
+    }
+
+    /// Half the width of the interval, as it was before a bound cut off one side.
+    pub fn half_width(&self) -> Option<f64> {
+        self.ci95.map(|(low, high)| (high - self.value).max(self.value - low))
+    }
+}
+
 /// A difference between two variants that met the same customers. Significant where the 95 % interval excludes zero.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
@@ -42,6 +54,26 @@ pub fn paired_difference(a: &[f64], b: &[f64], comparisons: usize) -> Difference
     let Estimate { value, ci95 } = mean_ci(&differences);
     let joint = half_width_among(&differences, comparisons).map(|half| (value - half, value + half));
     Difference { value, ci95, significant: excludes_zero(joint) }
+}
+
+/// The mean of a - b of independent runs, with Welch's 95 % interval; `comparisons` as with [`paired_difference`]. `None` where one has
+/// fewer than two values. Source: Welch, The generalization of "Student's" problem, Biometrika 34, 1947.
+pub fn welch_difference(a: &[f64], b: &[f64], comparisons: usize) -> Option<Difference> {
+    let variance_of_mean = |values: &[f64]| {
+        let (n, middle) = (values.len() as f64, mean(values));
+        (n >= 2.0).then(|| values.iter().map(|value| (value - middle) * (value - middle)).sum::<f64>() / (n * (n - 1.0)))
+    };
+    let (v_a, v_b) = (variance_of_mean(a)?, variance_of_mean(b)?);
+    let value = mean(a) - mean(b);
+    let degrees = (v_a + v_b).powi(2) / (v_a * v_a / (a.len() as f64 - 1.0) + v_b * v_b / (b.len() as f64 - 1.0));
+    // Without any spread the interval is the value itself.
+    let half = |tail: f64| {
+        let t = StudentsT::new(0.0, 1.0, degrees.max(1.0)).ok()?.inverse_cdf(1.0 - tail);
+        Some(if v_a + v_b > 0.0 { t * (v_a + v_b).sqrt() } else { 0.0 })
+    };
+    let around = |half: f64| (value - half, value + half);
+    let joint = half(0.025 / comparisons.max(1) as f64).map(around);
+    Some(Difference { value, ci95: half(0.025).map(around), significant: excludes_zero(joint) })
 }
 
 /// The mean of a over the mean of b, minus one: -0.46 says that a is 46 % lower. The interval is Fieller's for paired values,

@@ -1,6 +1,7 @@
 //! Quantities with their units: instants and spans in nanoseconds, rates per second, shares. Parsed from and printed
 //! as the scenario file writes them (`250ms`, `90/s`, `5%`).
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
@@ -108,6 +109,12 @@ impl Add for Span {
     }
 }
 
+/// A number as short as it reads: `1e300`, not three hundred zeros.
+pub fn plain(number: f64) -> String {
+    let size = number.abs();
+    if size >= 1e12 || (size < 1e-6 && size > 0.0) { format!("{number:e}") } else { number.to_string() }
+}
+
 /// Splits `250ms` into the number and the unit behind it.
 fn split_number(text: &str) -> Option<(f64, &str)> {
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_' || c == '-' || c == '+'))?;
@@ -180,16 +187,17 @@ impl FromStr for Rate {
             "d" => 86_400.0,
             _ => return Err(wrong()),
         };
-        if !number.is_finite() || number < 0.0 {
+        let per_second = number / seconds;
+        if !per_second.is_finite() || per_second < 0.0 {
             return Err(format!("`{text}` is not a rate; it must be a number from 0 up"));
         }
-        Ok(Rate(number / seconds))
+        Ok(Rate(per_second))
     }
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/s", self.0)
+        write!(f, "{}/s", plain(self.0))
     }
 }
 
@@ -216,8 +224,18 @@ impl fmt::Display for Share {
 }
 
 /// Deserializes from the text that the scenario file has; a bare number is given to the parser too, which tells what is missing.
+/// The schema tells editors the same: the form, and what it is for.
 macro_rules! from_text {
-    ($type:ty, $expects:literal) => {
+    ($type:ident, $expects:literal, $schema:tt) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Text;
@@ -235,9 +253,23 @@ macro_rules! from_text {
         }
     };
 }
-from_text!(Span, "a duration such as `250ms`");
-from_text!(Rate, "a rate such as `90/s`");
-from_text!(Share, "a share such as `5%`");
+from_text!(Span, "a duration such as `250ms`", {
+    "type": "string",
+    "pattern": r"^\s*\+?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)\s*(ns|us|µs|μs|ms|s|m|min|h|d)\s*$",
+    "description": "A duration: a number with a unit (ns, us, ms, s, m, h, d), such as `250ms`, `1.5s` or `10m`."
+});
+from_text!(Rate, "a rate such as `90/s`", {
+    "type": "string",
+    "pattern": r"^\s*\+?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][+-]?\d+)?\s*/\s*(ms|s|m|min|h|d)\s*$",
+    "description": "A rate: a number per second, minute, hour or day, such as `90/s` or `60/m`."
+});
+from_text!(Share, "a share such as `5%`", {
+    "description": "A share of a whole: percent, such as `5%`, or a number from 0 to 1, such as `0.05`.",
+    "anyOf": [
+        { "type": "string", "pattern": r"^\s*\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*%\s*$" },
+        { "type": "number", "minimum": 0, "maximum": 1 }
+    ]
+});
 
 #[cfg(test)]
 mod tests {
@@ -275,9 +307,21 @@ mod tests {
         assert_eq!("60/m".parse::<Rate>(), Ok(Rate(1.0)));
         assert!("NaN/s".parse::<Rate>().is_err());
         assert!("-1/s".parse::<Rate>().is_err());
+        assert!("1e308/ms".parse::<Rate>().is_err());
         assert_eq!("5%".parse::<Share>(), Ok(Share(0.05)));
         assert_eq!("0.95".parse::<Share>(), Ok(Share(0.95)));
         assert!("120%".parse::<Share>().is_err());
+    }
+
+    #[test]
+    fn large_and_small_numbers_are_printed_with_an_exponent() {
+        for (number, text) in
+            [(1e300, "1e300"), (-2.5e12, "-2.5e12"), (1e-9, "1e-9"), (1e9, "1000000000"), (0.0, "0"), (0.5, "0.5"), (f64::INFINITY, "inf")]
+        {
+            assert_eq!(plain(number), text);
+        }
+        assert_eq!((Rate(1e300).to_string(), Rate(90.0).to_string()), ("1e300/s".to_owned(), "90/s".to_owned()));
+        assert_eq!("1e300/s".parse::<Rate>(), Ok(Rate(1e300)));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! What users see when a scenario is wrong: every file in `tests/bad` gives exactly the message in the `.txt` beside it.
 //! `UPDATE_BAD=1` rewrites those; review the difference like prose. And: what is right is read, and nothing panics.
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use lbsim::document;
 use lbsim::error::{Diagnostics, Source};
 use lbsim::scenario::variants::{self, Study};
 use proptest::prelude::*;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A `# --set path=value` line at the top of a case stands for that option.
@@ -85,7 +89,7 @@ fn the_complete_example_gives_its_variants_at_every_point() {
 
 #[test]
 fn options_change_every_variant_and_a_set_beats_the_file() {
-    let sets = [("seed", "8"), ("duration", "30m"), ("servers.web.count", "9"), ("sweep", ""), ("compare", "")];
+    let sets = [("seed", "8"), ("duration", "30m"), ("servers.web.count", "9"), ("sweep", "null"), ("compare", "null")];
     let sets = sets.map(|(path, value)| (path.to_owned(), value.to_owned()));
     let study = variants::read(source(COMPLETE), &sets).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!((study.seed, study.variants.len()), (8, 1));
@@ -246,10 +250,109 @@ fn the_largest_scenarios_are_read_in_seconds() {
     let lost =
         format!("{head}servers: [{{ name: s }}]\nbalancers:\n{}", many(15_000, &|i| format!("  - {{ name: b{i}, targets: [t{i}] }}\n")));
     let swept = format!("{groups}sweep: {{ servers.s1.count: [{}] }}\n", many(100, &|i| format!("{}, ", i + 1)));
-    for text in [groups, chain, lost, swept] {
+    let alike = format!(
+        "{head}servers: [{{ name: s, count: 100000 }}]\nbalancers:\n  - name: b\n    targets: [{}]\n{}",
+        many(300, &|i| format!("c{i}, ")),
+        many(300, &|i| format!("  - {{ name: c{i}, targets: [s] }}\n"))
+    );
+    for text in [groups, chain, lost, swept, alike] {
         let start = Instant::now();
         let report = variants::read(source(&text), &[]).map_or_else(|errors| errors.to_string(), |study| study.warnings.to_string());
         // Measured: at most 1.5 s on one slow core.
         assert!(start.elapsed() < Duration::from_secs(10), "{:?}: {report}", start.elapsed());
     }
+}
+
+/// Six layers of a hundred balancers, each of which sends to all of the next: a thousand million ways through.
+#[test]
+fn a_mesh_of_balancers_is_compiled_in_no_time() {
+    let layer = |layer: usize| {
+        let next = if layer == 5 { "s".to_owned() } else { (0..100).map(|i| format!("b{}x{i}, ", layer + 1)).collect() };
+        (0..100).map(|i| format!("  - {{ name: b{layer}x{i}, targets: [{next}] }}\n")).collect::<String>()
+    };
+    let text = format!(
+        "duration: 1m\nclients:\n  - {{ name: u, arrivals: {{ poisson: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}\n\
+         servers: [{{ name: s }}]\nbalancers:\n{}",
+        (0..6).map(layer).collect::<String>()
+    );
+    let start = Instant::now();
+    let study = variants::read(source(&text), &[]).unwrap_or_else(|errors| panic!("{errors}"));
+    let compiled = lbsim::compile::compile("mesh", &[], &study.variants[0].scenario, &lbsim::input::Inputs::default()).unwrap();
+    assert_eq!(compiled.topology.depth_max, 6);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// The program itself, with 500 MB of address space: it ends by itself, says what is wrong, and takes less than a second.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_mistake_costs_a_second_or_half_a_gigabyte() {
+    let check = |path: &Path, kilobytes: u32| {
+        let limited = format!("ulimit -v {kilobytes} && exec \"$0\" check \"$1\"");
+        Command::new("sh").args(["-c", &limited, env!("CARGO_BIN_EXE_lbsim")]).arg(path).output().unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut cases = files(&bad(), "yaml");
+    for (name, bytes) in monsters() {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        cases.extend(name.ends_with(".yaml").then_some(path));
+    }
+    for case in &cases {
+        let mut fastest = Duration::MAX;
+        // The machine may be busy with other things: one of three tries counts.
+        for _ in 0..3 {
+            let start = Instant::now();
+            let output = check(case, 500_000);
+            fastest = fastest.min(start.elapsed());
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert!(matches!(output.status.code(), Some(0 | 2)), "{}: {} {told}", case.display(), output.status);
+            assert!(told.is_empty() == output.status.success() || told.starts_with("warning"), "{}: {told}", case.display());
+            assert!(told.len() < 20_000 && !told.contains("panicked"), "{}: {told}", case.display());
+            if fastest < Duration::from_secs(1) {
+                break;
+            }
+        }
+        assert!(fastest < Duration::from_secs(1), "{} took {fastest:?}", case.display());
+    }
+    assert!(!check(&cases[0], 3_000).status.success(), "the limit is one");
+}
+
+/// Files that would fill the memory or the afternoon of a careless reader.
+#[cfg(target_os = "linux")]
+fn monsters() -> Vec<(&'static str, Vec<u8>)> {
+    let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for i in 1..30 {
+        let before = format!("*a{}, ", i - 1).repeat(10);
+        laughs += &format!("a{i}: &a{i} [{before}]\n");
+    }
+    let mut state = 1_u64;
+    let junk = (0..1 << 20).map(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    });
+    let of_trace = |file: &str| {
+        format!(
+            "clients:\n  - name: u\n    arrivals: {{ trace: {{ file: {file}, time: {{ column: t, unit: 1s }} }} }}\n    requests: [{{ work: {{ constant: 1ms }} }}]\n\
+             servers: [{{ name: s }}]\nbalancers: [{{ name: b, targets: [s] }}]\n"
+        )
+    };
+    let packed = |bytes: &[u8], times: usize| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        (0..times).for_each(|_| encoder.write_all(bytes).unwrap());
+        encoder.finish().unwrap()
+    };
+    vec![
+        ("ten-megabytes.yaml", b"  - { name: a-server-with-a-name, count: 3 }\n".repeat(10 << 20 >> 5)),
+        ("laughs.yaml", laughs.into_bytes()),
+        ("deep.yaml", b"[".repeat(900_000)),
+        ("deep-block.yaml", (0..1400).map(|i| " ".repeat(i) + "a:\n").collect::<String>().into_bytes()),
+        ("junk.yaml", junk.collect()),
+        ("zeros.yaml", vec![0; 10 << 20]),
+        ("one-line.csv.gz", packed(&[b'x'; 1 << 20], 500)),
+        ("one-line.yaml", of_trace("one-line.csv.gz").into_bytes()),
+        ("no-number.csv.gz", packed(&[b"t\n", &b"soon\n".repeat(1000)[..]].concat(), 1)),
+        ("no-number.yaml", of_trace("no-number.csv.gz").into_bytes()),
+        ("cut-off.csv.gz", packed(&b"t\n1\n".repeat(100), 100)[..50].to_vec()),
+        ("cut-off.yaml", of_trace("cut-off.csv.gz").into_bytes()),
+    ]
 }

@@ -26,6 +26,9 @@ struct Row {
     read: String,
     value: f64,
     tolerance: Tolerance,
+    /// Where the value comes from.
+    #[serde(default)]
+    source: String,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +49,61 @@ impl Row {
             "max" => Ok(found <= self.value + 1e-6),
             other => Err(format!("tolerance {other} is not known")),
         }
+    }
+}
+
+impl Row {
+    /// A line of the documentation's table.
+    fn line(&self, found: f64) -> String {
+        let allowed = match (self.tolerance.r#type.as_str(), self.tolerance.value) {
+            ("rel", value) => format!("± {} %", plain(value * 100.0)),
+            ("abs", value) => format!("± {}", plain(value)),
+            ("min", _) => "at least".to_owned(),
+            ("max", _) => "at most".to_owned(),
+            _ => "exactly".to_owned(),
+        };
+        let mark = if self.holds(found).unwrap_or(false) { "" } else { " **does not hold**" };
+        let source = self.source.replace('|', "/");
+        format!(
+            "| `{}` | `{}` | {} | {}{mark} | {allowed} | {source} |",
+            self.id,
+            self.read.replace('|', "/"),
+            plain(self.value),
+            plain(found)
+        )
+    }
+}
+
+/// Five significant digits.
+fn plain(value: f64) -> String {
+    let rounded: f64 = format!("{value:.4e}").parse().unwrap_or(value);
+    rounded.to_string()
+}
+
+/// The table in `docs/` must be that of this run, figure by figure: the same seed gives the same numbers.
+/// `UPDATE_CHECKED=1 cargo test --test truth` writes it anew.
+fn check_table(kit: &str, title: &str, verdict: &Verdict) -> Result<(), String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/checked-{kit}.md"));
+    let mut text = format!(
+        "# {title}\n\n{} rows hold, {} do not; written by `UPDATE_CHECKED=1 cargo test --test truth`.\n\n",
+        verdict.held,
+        verdict.red.len()
+    );
+    for red in verdict.known.iter().filter(|red| verdict.red.iter().any(|told| told.starts_with(&red.id))) {
+        text +=
+            &format!("`{}` does not hold, and a second computation agrees with lbsim: {}.\n\n", red.id, red.because.trim_end_matches('.'));
+    }
+    text += "| row | figure | expected | lbsim | allowed | source |\n| --- | --- | --- | --- | --- | --- |\n";
+    verdict.told.iter().for_each(|line| text += &format!("{line}\n"));
+    if std::env::var_os("UPDATE_CHECKED").is_some() {
+        return std::fs::write(&path, text).map_err(|error| error.to_string());
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let stale = written.lines().zip(text.lines()).find(|(old, new)| old != new).map(|(_, new)| new.to_owned());
+    if written == text {
+        Ok(())
+    } else {
+        Err(format!("{} is stale, at {stale:?}: UPDATE_CHECKED=1 cargo test --test truth", path.display()))
     }
 }
 
@@ -128,6 +186,8 @@ struct Verdict {
     /// Rows that are known not to hold.
     red: Vec<String>,
     known: Vec<Red>,
+    /// All rows with what was found, as lines of a table.
+    told: Vec<String>,
 }
 
 impl Verdict {
@@ -149,6 +209,9 @@ impl Verdict {
 
     fn judge_row(&mut self, row: &Row, variant: &Value) {
         let found = evaluate(&row.read, variant);
+        if let Ok(found) = found {
+            self.told.push(row.line(found));
+        }
         match found.clone().and_then(|found| row.holds(found)) {
             Ok(true) => self.held += 1,
             Ok(false) => {
@@ -175,8 +238,8 @@ const SLOW: Duration = Duration::from_secs(5);
 /// One kit at a time: a kit uses all processors by itself.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Runs each scenario of the kit once and judges its rows.
-fn check(kit: &Path) {
+/// Runs each scenario of the kit once and judges its rows. `title`: of its table in the documentation.
+fn check(kit: &Path, title: Option<&str>) {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let started = Instant::now();
     let expected = std::fs::read_to_string(kit.join("expect.json")).expect("a kit has an expect.json");
@@ -191,7 +254,7 @@ fn check(kit: &Path) {
         (outcome, started.elapsed())
     };
     let outcomes: Vec<(Outcome, Duration)> = scenarios.par_iter().with_max_len(1).map(run_timed).collect();
-    let mut verdict = Verdict { held: 0, skipped: 0, failures: Vec::new(), red: Vec::new(), known: red_rows() };
+    let mut verdict = Verdict { held: 0, skipped: 0, failures: Vec::new(), red: Vec::new(), known: red_rows(), told: Vec::new() };
     let mut report = String::new();
     for ((name, rows), (outcome, took)) in scenarios.iter().zip(outcomes) {
         verdict.judge(name, rows, outcome);
@@ -201,6 +264,7 @@ fn check(kit: &Path) {
     }
     verdict.failures.iter().for_each(|failure| report += &format!("{failure}\n"));
     verdict.red.iter().for_each(|red| report += &format!("{red}\n"));
+    let table = title.map_or(Ok(()), |title| check_table(&kit.file_name().unwrap_or_default().to_string_lossy(), title, &verdict));
     let Verdict { held, skipped, failures, red, .. } = verdict;
     let (failed, seconds) = (failures.len(), started.elapsed().as_secs_f64());
     let name = kit.file_name().unwrap_or_default().display();
@@ -212,6 +276,7 @@ fn check(kit: &Path) {
     // Past the capture of output, so that the count is seen when all is well, too.
     let told = std::io::stderr().write_all(format!("\n{report}").as_bytes());
     assert!(told.is_ok() && failures.is_empty(), "{failed} rows of {} do not hold", kit.display());
+    assert_eq!(table, Ok(()));
 }
 
 fn kit(name: &str) -> PathBuf {
@@ -220,19 +285,19 @@ fn kit(name: &str) -> PathBuf {
 
 #[test]
 fn theory_and_independent_simulations_agree() {
-    check(&kit("kit"));
+    check(&kit("kit"), Some("Theory, papers and independent simulations against lbsim"));
 }
 
 #[test]
 fn replayed_traces_agree_with_real_balancers() {
-    check(&kit("reality"));
+    check(&kit("reality"), Some("Real HAProxy, nginx and Envoy against lbsim"));
 }
 
 /// `LBSIM_KIT=<folder> cargo test --test truth`: a kit of one's own.
 #[test]
 fn another_kit_agrees() {
     match std::env::var_os("LBSIM_KIT") {
-        Some(folder) => check(Path::new(&folder)),
+        Some(folder) => check(Path::new(&folder), None),
         None => println!("skipped: LBSIM_KIT names no folder with expect.json and scenarios"),
     }
 }
@@ -241,6 +306,7 @@ fn another_kit_agrees() {
 fn tolerances_are_inclusive_on_both_sides_and_bounds_on_one() {
     let row = |r#type: &str, value: f64| Row {
         id: String::new(),
+        source: String::new(),
         scenario: String::new(),
         needs: String::new(),
         read: String::new(),

@@ -4,7 +4,7 @@ use super::{Exit, Failure, Ready, StudyArgs, is_color_wanted, outline, print, re
 use crate::error::printable;
 use crate::experiment::{self, Options, Progress};
 use crate::report::{self, Look};
-use crate::summary::{About, Summary, summarise};
+use crate::summary::{About, SourceText, Summary, details, summarise};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::env;
@@ -67,8 +67,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let about = About { scenario: study.name.clone(), about: study.about.clone(), seed: study.seed, replications: study.replications };
     let summary = summarise(&about, &ready.variants, &results);
-    report::write(&dir, &summary, &ready.variants, &results).map_err(|error| cannot_write(&dir, &error))?;
-    show_results(args, &ready, &summary, &dir)?;
+    let source = SourceText { name: study.source.name.clone(), text: study.source.text.clone() };
+    let details = details(source, args.study.command(), &ready.variants, &results);
+    report::write(&dir, &summary, &details, &ready.variants, &results).map_err(|error| cannot_write(&dir, &error))?;
+    let page = report::draw(&dir).map_err(|error| Failure::Wrong(format!("cannot draw the report: {error}")))?;
+    show_results(args, &ready, &summary, &page)?;
     Ok(exit(args, &summary))
 }
 
@@ -76,7 +79,7 @@ fn cannot_write(dir: &Path, error: &std::io::Error) -> Failure {
     Failure::Wrong(format!("cannot write the results into `{}`: {error}", printable(&dir.display().to_string(), 200)))
 }
 
-fn show_results(args: &RunArgs, ready: &Ready, summary: &Summary, dir: &Path) -> Result<(), Failure> {
+fn show_results(args: &RunArgs, ready: &Ready, summary: &Summary, page: &Path) -> Result<(), Failure> {
     if args.json {
         print(&summary.to_json().map_err(|error| Failure::Internal(error.to_string()))?)?;
     } else if !args.quiet {
@@ -85,7 +88,7 @@ fn show_results(args: &RunArgs, ready: &Ready, summary: &Summary, dir: &Path) ->
     }
     if !args.quiet {
         report::notes(summary).iter().for_each(|note| tell("note", note));
-        tell("results", &printable(&dir.display().to_string(), 200));
+        tell("report", &printable(&page.display().to_string(), 200));
     }
     Ok(())
 }
@@ -97,13 +100,13 @@ fn exit(args: &RunArgs, summary: &Summary) -> Exit {
     if args.assert_slo && !summary.is_slo_met() {
         let missed = summary.variants.iter().filter(|variant| variant.slo.iter().any(|objective| !objective.met)).count();
         tell("slo", &format!("missed by {missed} of {} variants", summary.variants.len()));
-        return Exit::SloMissed;
+        return Exit::Missed;
     }
     Exit::Done
 }
 
 /// Columns of the terminal as the shell tells them; what fits everywhere where it does not.
-fn width() -> usize {
+pub(super) fn width() -> usize {
     let told = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
     let real = || terminal_size::terminal_size_of(stdout()).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
     told.or_else(real).unwrap_or(if stdout().is_terminal() { 80 } else { 100 })

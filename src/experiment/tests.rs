@@ -174,3 +174,18 @@ fn the_short_cut_gives_what_the_steps_give() {
     assert!(short.0.contains("refused"), "some queue was full");
     assert!(short == long, "the short cut leads elsewhere");
 }
+
+#[test]
+fn a_run_that_is_played_to_its_end_takes_no_short_cut() {
+    let calm = crate::model::plan::Topology { faults: Vec::new(), ..topology(190.0) };
+    let draining = [Compiled { drains: true, topology: Arc::new(calm), ..variant("played to its end") }];
+    assert!(crate::model::is_open_road(&draining[0].topology));
+    let told = |simulate: &(dyn Fn(Plan) -> RunRecord + Sync)| {
+        let results = run_by(simulate, &draining, &options(3, 1), &never(), &quiet).expect("it runs");
+        let unfinished: u64 = results[0].runs.iter().map(|run| run.unfinished).sum();
+        (unfinished, summarise(&about(3), &draining, &results).to_json().expect("it can be written"))
+    };
+    let (short, long) = (told(&crate::model::run), told(&crate::model::run_step_by_step));
+    assert_eq!((short.0, long.0), (0, 0), "everything is played to its end");
+    assert!(short == long);
+}

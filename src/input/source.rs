@@ -1,7 +1,7 @@
 //! Opening a file: what it is by its first bytes, unpacked as it is read, with limits on what comes out.
 //! Sources of the first bytes: RFC 1952 (gzip), RFC 8878 (Zstandard), PKWARE APPNOTE (zip), the formats' own specifications.
 
-use super::{InputError, Limits, closest};
+use super::{InputError, Limits, closest, shown};
 use flate2::bufread::MultiGzDecoder;
 use std::cell::Cell;
 use std::fs;
@@ -152,7 +152,7 @@ fn not_opened(path: &Path, name: &str, error: &io::Error) -> InputError {
     beside.sort();
     let wanted = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     match closest(&wanted, beside.iter().map(String::as_str)) {
-        Some(close) => missing.help(format!("did you mean {close}?")),
+        Some(close) => missing.help(format!("did you mean {}?", shown(close.as_bytes()))),
         None => missing.help("paths are relative to the scenario file"),
     }
 }

@@ -61,7 +61,7 @@ impl Table {
             return error.help(format!("columns are separated by commas, not by {separator:?}"));
         }
         if let Some(close) = closest(name, self.header.iter().map(String::as_str)) {
-            return error.help(format!("did you mean `{close}`?"));
+            return error.help(format!("did you mean `{}`?", shown(close.as_bytes())));
         }
         if self.header.iter().any(|title| title.parse::<f64>().is_ok()) {
             return error.help("the first line looks like values; it must name the columns");

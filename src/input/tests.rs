@@ -149,6 +149,7 @@ fn an_error_names_the_line_and_what_would_be_right() {
         (csv_trace(), "at\n1e300\n", "t.csv:2: `1e300` in column `at` times 1s is longer than a century"),
         (csv_trace(), "at\n1,2\n", "t.csv:2: the row has 2 fields, the header 1; is a comma or a quote missing or too many?"),
         (csv_trace(), "At,b\n1,2\n", "t.csv:1: has no column `at`; did you mean `At`?"),
+        (csv_trace(), "\u{1b}at,b\n1,2\n", "t.csv:1: has no column `at`; did you mean `\\u{1b}at`?"),
         (csv_trace(), "time,work\n1,2\n", "t.csv:1: has no column `at`; its columns are `time`, `work`"),
         (csv_trace(), "0.1,5\n0.2,6\n", "t.csv:1: has no column `at`; the first line looks like values; it must name the columns"),
         (csv_trace(), "at;work\n1;2\n", "t.csv:1: has no column `at`; columns are separated by commas, not by ';'"),

@@ -1,7 +1,8 @@
 //! Failover: for each fault, when the balancers noticed, what it cost until then, and when they came back.
 //!
-//! A *pair* is a balancer with a health check and one of its targets. A fault is *detected* when the last pair of its servers
-//! has been taken out of rotation, and *restored* when after its end all of them are back in.
+//! A *pair* is a balancer with a health check and one of its targets that the fault strikes: a server, or a balancer behind which
+//! the fault leaves no server. A fault is *detected* when the last of its pairs has been taken out of rotation, and *restored*
+//! when after its end all of them are back in.
 
 use crate::units::Time;
 
@@ -10,11 +11,11 @@ use crate::units::Time;
 pub struct FaultRecord {
     pub name: String,
     pub occurrences: u64,
-    /// Seconds from the fault's start to the removal of its servers from rotation. `None` where that did not happen.
+    /// Seconds from the fault's start until the last pair is out of rotation. `None` where that did not happen.
     pub detected_after_s: Option<f64>,
     /// Seconds from the fault's start to the sending of the last request that failed because of it.
     pub last_error_after_s: Option<f64>,
-    /// Seconds from the fault's end until every balancer routes to its servers again. `None` where none had stopped.
+    /// Seconds from the fault's end until all pairs are in rotation again. `None` where none had stopped.
     pub restored_after_s: Option<f64>,
     /// Counted requests that failed because of it.
     pub failed_requests: u64,
@@ -56,7 +57,7 @@ struct Totals {
     restored: Mean,
 }
 
-/// One balancer's view of one server.
+/// One balancer's view of one target.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     id: u32,

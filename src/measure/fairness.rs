@@ -34,6 +34,19 @@ impl UserLatency {
         }
     }
 
+    /// Adds the users of another run.
+    pub fn merge(&mut self, other: &UserLatency) {
+        self.users += other.users;
+        self.sum_ms += other.sum_ms;
+        self.sum_of_squares += other.sum_of_squares;
+        self.means.merge(&other.means);
+    }
+
+    /// The users' mean latencies.
+    pub fn means(&self) -> &CoarseLatencies {
+        &self.means
+    }
+
     /// Users with at least one success.
     pub fn users(&self) -> u64 {
         self.users

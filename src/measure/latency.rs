@@ -41,12 +41,22 @@ impl<const BITS: u32, const UNIT_BITS: u32> LogLinear<BITS, UNIT_BITS> {
         ((octave as usize) << BITS) + (units >> octave) as usize
     }
 
-    /// Middle of a bucket in nanoseconds; a bucket of one nanosecond is its value.
-    fn middle_ns(bucket: usize) -> u64 {
+    /// Lower end and width of a bucket in nanoseconds.
+    fn span_ns(bucket: usize) -> (u64, u64) {
         let octave = (bucket >> BITS).saturating_sub(1) as u32;
         let units = (bucket - ((octave as usize) << BITS)) as u64;
         let width = 1u64 << (octave + UNIT_BITS);
-        units * width + width / 2
+        (units * width, width)
+    }
+
+    fn lowest_ns(bucket: usize) -> u64 {
+        Self::span_ns(bucket).0
+    }
+
+    /// Middle of a bucket in nanoseconds; a bucket of one nanosecond is its value.
+    fn middle_ns(bucket: usize) -> u64 {
+        let (lowest, width) = Self::span_ns(bucket);
+        lowest + width / 2
     }
 
     #[inline(always)]
@@ -95,6 +105,22 @@ impl<const BITS: u32, const UNIT_BITS: u32> LogLinear<BITS, UNIT_BITS> {
             self.buckets.resize(other.buckets.len(), 0);
         }
         self.buckets.iter_mut().zip(&other.buckets).for_each(|(mine, theirs)| *mine += theirs);
+        self.count += other.count;
+        self.sum_ns += other.sum_ns;
+        self.min_ns = self.min_ns.min(other.min_ns);
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
+    /// Adds the latencies of a histogram with buckets that lie within this one's: the same as recording each of them.
+    pub fn merge_finer<const FINER: u32, const FINER_UNIT: u32>(&mut self, other: &LogLinear<FINER, FINER_UNIT>) {
+        const { assert!(FINER >= BITS && FINER_UNIT <= UNIT_BITS) }
+        for (finer, count) in other.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let bucket = Self::bucket(LogLinear::<FINER, FINER_UNIT>::lowest_ns(finer));
+            if bucket >= self.buckets.len() {
+                self.buckets.resize((bucket / Self::PER_OCTAVE + 1) * Self::PER_OCTAVE, 0);
+            }
+            self.buckets[bucket] += count;
+        }
         self.count += other.count;
         self.sum_ns += other.sum_ns;
         self.min_ns = self.min_ns.min(other.min_ns);
@@ -159,6 +185,23 @@ mod tests {
     /// The definition, on the sorted values themselves.
     fn exact_ms(sorted: &[u64], q: f64) -> f64 {
         sorted[((q * sorted.len() as f64).ceil() as usize).clamp(1, sorted.len()) - 1] as f64 / 1e6
+    }
+
+    #[test]
+    fn a_finer_histogram_merged_is_the_same_as_recording_each_latency() {
+        let mut rng = rng::stream(3, 0, "latency");
+        let (mut fine, mut coarse, mut merged) = (Latencies::default(), CoarseLatencies::default(), CoarseLatencies::default());
+        for _ in 0..50_000 {
+            let latency = Span((1e9 * (rng::unit(&mut rng) * 40.0 - 30.0).exp2()) as u64);
+            fine.record(latency);
+            coarse.record(latency);
+        }
+        merged.merge_finer(&fine);
+        let told = |latencies: &CoarseLatencies| {
+            (latencies.buckets().collect::<Vec<_>>(), latencies.count, latencies.sum_ns, latencies.min_ns, latencies.max_ns)
+        };
+        assert_eq!(told(&merged), told(&coarse));
+        assert_eq!(merged.buckets.len(), coarse.buckets.len());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod affinity;
 pub mod failover;
 pub mod fairness;
+pub mod history;
 pub mod latency;
 pub mod recorder;
 pub mod timeline;
@@ -11,6 +12,7 @@ pub mod traffic;
 pub use affinity::{AffinityRecord, Visits};
 pub use failover::{FailoverRecord, FaultRecord};
 pub use fairness::UserLatency;
+pub use history::History;
 pub use latency::{CoarseLatencies, Latencies};
 pub use recorder::Recorder;
 pub use timeline::Timeline;
@@ -40,6 +42,8 @@ pub struct RunRecord {
     pub checks_sent: u64,
     pub checks_failed: u64,
     pub timeline: Timeline,
+    /// Of the first replication.
+    pub history: Option<History>,
     /// Where MSER-5 would cut, if this was a pilot.
     pub truncation: Option<crate::stats::Truncation>,
     /// Events handled, for the speed of the simulator itself.

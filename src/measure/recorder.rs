@@ -3,6 +3,7 @@
 use super::affinity::AffinityRecord;
 use super::failover::FailoverTracker;
 use super::fairness::{UserLatency, UserSum};
+use super::history::History;
 use super::timeline::{Bin, ServerBin, Timeline};
 use super::{ClassRecord, CoarseLatencies, Counts};
 use crate::scenario::Failure;
@@ -12,6 +13,25 @@ use crate::units::{Span, Time};
 /// Up to this many servers each has percentiles of its own; beyond, mean and maximum alone (memory, and the cache misses of
 /// tens of thousands of histograms).
 const SERVER_PERCENTILES_MAX: usize = 1000;
+
+/// What is recorded of each server's response times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ServerDetail {
+    /// The only server has those of all classes: nothing is recorded twice.
+    OfClasses,
+    Percentiles,
+    Sums,
+}
+
+impl ServerDetail {
+    fn of(servers: usize) -> ServerDetail {
+        match servers {
+            1 => ServerDetail::OfClasses,
+            2..=SERVER_PERCENTILES_MAX => ServerDetail::Percentiles,
+            _ => ServerDetail::Sums,
+        }
+    }
+}
 
 /// Counters of a run. Those of requests and attempts hold only what was first sent within the window.
 pub struct Recorder {
@@ -26,7 +46,7 @@ pub struct Recorder {
     /// Attempts by server: (counted, all).
     server_attempts: Vec<(u64, u64)>,
     pub server_response: Vec<CoarseLatencies>,
-    has_server_percentiles: bool,
+    server_detail: ServerDetail,
     pub users: UserLatency,
     /// Sums of the users that can come back.
     pub user_sums: Vec<UserSum>,
@@ -38,6 +58,10 @@ pub struct Recorder {
     bin: Bin,
     /// All attempts by server up to the end of the last bin.
     attempts_at_bin: Vec<u64>,
+    /// Answers elsewhere than the last up to the end of the last bin.
+    moved_at_bin: u64,
+    /// Where it is kept.
+    pub history: Option<History>,
     pub pilot: Option<Mser5>,
 }
 
@@ -71,7 +95,7 @@ impl Recorder {
             classes: vec![ClassRecord::default(); classes],
             server_attempts: vec![(0, 0); servers],
             server_response: vec![CoarseLatencies::default(); servers],
-            has_server_percentiles: servers <= SERVER_PERCENTILES_MAX,
+            server_detail: ServerDetail::of(servers),
             users: UserLatency::default(),
             user_sums: vec![UserSum::default(); users],
             affinity: AffinityRecord::default(),
@@ -81,6 +105,8 @@ impl Recorder {
             attempts_at_bin: vec![0; timeline.servers],
             timeline,
             bin: Bin::default(),
+            moved_at_bin: 0,
+            history: None,
             pilot: is_pilot.then(Mser5::default),
         }
     }
@@ -125,10 +151,18 @@ impl Recorder {
         class.waiting.record(served.waiting);
         class.waited += u64::from(served.waiting > Span::ZERO);
         let response = &mut self.server_response[served.server as usize];
-        if self.has_server_percentiles {
-            response.record(served.response);
-        } else {
-            response.record_sum(served.response);
+        match self.server_detail {
+            ServerDetail::OfClasses => {}
+            ServerDetail::Percentiles => response.record(served.response),
+            ServerDetail::Sums => response.record_sum(served.response),
+        }
+    }
+
+    /// What the servers' latencies are beyond what was recorded on the way.
+    pub fn close_servers(&mut self) {
+        if self.server_detail == ServerDetail::OfClasses {
+            self.server_response = vec![CoarseLatencies::default()];
+            self.classes.iter().for_each(|class| self.server_response[0].merge_finer(&class.response));
         }
     }
 
@@ -168,10 +202,26 @@ impl Recorder {
         }
     }
 
+    /// A fault strikes; `tracked` is its number with the failover tracker.
+    pub fn fault_begins(&mut self, fault: u32, tracked: u32, now: Time) {
+        self.failover.begins(tracked, now);
+        if let Some(history) = &mut self.history {
+            history.fault_begins(fault, self.failover.servers(tracked), now);
+        }
+    }
+
+    pub fn fault_ends(&mut self, fault: u32, tracked: u32, now: Time) {
+        self.failover.ends(tracked, now);
+        if let Some(history) = &mut self.history {
+            history.fault_ends(fault, self.failover.servers(tracked), now);
+        }
+    }
+
     /// Ends a bin of the timeline. `standing(server)` tells (requests in system, waiting, in rotation, up) over the bin.
     pub fn end_bin(&mut self, mut standing: impl FnMut(usize) -> (f64, f64, f32, bool)) {
         let bin = std::mem::take(&mut self.bin);
-        self.timeline.bins.push(Bin { latency: bin.latency.trimmed(), sent: bin.sent, ok: bin.ok, failed: bin.failed });
+        let moved = self.affinity.requests_moved - std::mem::replace(&mut self.moved_at_bin, self.affinity.requests_moved);
+        self.timeline.bins.push(Bin { latency: bin.latency.trimmed(), sent: bin.sent, ok: bin.ok, failed: bin.failed, moved });
         self.bin.latency = bin.latency;
         self.bin.latency.clear();
         for (server, before) in self.attempts_at_bin.iter_mut().enumerate() {

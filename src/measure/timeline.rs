@@ -14,8 +14,20 @@ pub struct Bin {
     /// Requests that ended in it, well or not.
     pub ok: u64,
     pub failed: u64,
+    /// Answers to returning clients by another server than their last, of requests sent after the warm-up.
+    pub moved: u64,
     /// Latencies of the requests that ended well in it.
     pub latency: CoarseLatencies,
+}
+
+impl Bin {
+    pub fn merge(&mut self, other: &Bin) {
+        self.sent += other.sent;
+        self.ok += other.ok;
+        self.failed += other.failed;
+        self.moved += other.moved;
+        self.latency.merge(&other.latency);
+    }
 }
 
 /// One bin of one server; sums over the folded runs.
@@ -69,10 +81,7 @@ impl Timeline {
             return;
         }
         for (mine, theirs) in self.bins.iter_mut().zip(&other.bins) {
-            mine.sent += theirs.sent;
-            mine.ok += theirs.ok;
-            mine.failed += theirs.failed;
-            mine.latency.merge(&theirs.latency);
+            mine.merge(theirs);
         }
         for (mine, theirs) in self.server_bins.iter_mut().zip(&other.server_bins) {
             mine.attempts += theirs.attempts;

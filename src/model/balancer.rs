@@ -1,6 +1,6 @@
 //! A balancer: its view of the targets, its policy, its stickiness and the requests that wait in it.
 
-use super::event::Ref;
+use super::line::{Line, Waiter};
 use super::link::Link;
 use super::plan::{BalancerPlan, TargetRef};
 use super::retry::Retries;
@@ -9,8 +9,7 @@ use crate::policy::{Outcome, Pick, Policy, Request, TargetId, Targets};
 use crate::rng::Rng;
 use crate::scenario::WhenNone;
 use crate::sim::Lane;
-use crate::units::Span;
-use std::collections::VecDeque;
+use crate::units::{Span, Time};
 
 pub struct Balancer {
     pub targets: Targets,
@@ -24,9 +23,12 @@ pub struct Balancer {
     /// Somebody here asks who sends a request.
     pub reads_request: bool,
     pub retries: Option<Retries>,
-    /// Requests that wait for a target (central queue).
-    pub waiting: VecDeque<Ref>,
-    pub is_dispatching: bool,
+    /// Requests that wait for a target.
+    pub line: Line,
+    /// No target gets more than its slots; what is too much waits here.
+    keeps_to_slots: bool,
+    /// Whoever of them is being sent on just now.
+    pub dispatched: Option<Waiter>,
     pub connect_timeout: Option<Span>,
     pub timeout: Option<(Span, Lane)>,
     /// The network in front of it, where it is a target.
@@ -49,6 +51,7 @@ impl Balancer {
         let policy = plan.algorithm.build(&targets);
         let mut balancer = Balancer {
             is_healthy: vec![initially; targets.len()],
+            keeps_to_slots: policy.keeps_to_slots(),
             reads_request: policy.reads_request() || plan.sticky.is_some(),
             policy,
             targets,
@@ -57,8 +60,8 @@ impl Balancer {
             when_none: plan.when_none,
             sticky: plan.sticky.map(Sticky::new),
             retries,
-            waiting: VecDeque::new(),
-            is_dispatching: false,
+            line: Line::default(),
+            dispatched: None,
             connect_timeout: plan.connect_timeout,
             timeout,
             link,
@@ -89,16 +92,21 @@ impl Balancer {
         self.policy.on_change(&self.targets);
     }
 
-    /// Chooses a target: the one that the user is bound to, else the policy's. Servers in `tried` are left out as long as
-    /// there is another.
+    /// The target that the user is bound to, as long as it is in rotation and not among those already tried.
     #[inline(always)]
-    pub fn choose(&mut self, request: &Request, holder: Holder, tried: &[u32]) -> Pick {
-        if let Some(target) = self.sticky.as_ref().and_then(|sticky| sticky.target(holder, request.now))
-            && self.targets.is_eligible(target)
-            && !self.is_tried(target, tried)
-        {
-            return Pick::Target(target);
-        }
+    pub fn bound_to(&self, holder: Holder, now: Time, tried: &[u32]) -> Option<TargetId> {
+        let target = self.sticky.as_ref()?.target(holder, now)?;
+        (self.targets.is_eligible(target) && !self.is_tried(target, tried)).then_some(target)
+    }
+
+    /// Whether another request may be sent to the target now.
+    pub fn has_room(&self, target: TargetId) -> bool {
+        !self.keeps_to_slots || has_free_slot(&self.targets, target)
+    }
+
+    /// The policy's choice; servers in `tried` are left out as long as there is another.
+    #[inline(always)]
+    pub fn choose(&mut self, request: &Request, tried: &[u32]) -> Pick {
         if tried.is_empty() {
             return self.pick(request);
         }
@@ -109,6 +117,13 @@ impl Balancer {
     #[inline(always)]
     pub fn pick(&mut self, request: &Request) -> Pick {
         self.policy.pick(request, &self.targets, &mut self.routing)
+    }
+
+    /// Takes the oldest out of the line that has somewhere to go: its target has room, or is out of rotation, so that another
+    /// one is to be found.
+    pub fn next_in_line(&mut self) -> Option<Waiter> {
+        let Balancer { line, targets, .. } = self;
+        line.take(|target| has_free_slot(targets, target) || !targets.is_eligible(target))
     }
 
     fn is_tried(&self, target: TargetId, tried: &[u32]) -> bool {
@@ -142,4 +157,9 @@ impl Balancer {
         self.targets.in_flight[target as usize] -= 1;
         self.policy.on_done(target, outcome, &self.targets);
     }
+}
+
+/// As far as the balancer knows, which counts what it sent.
+fn has_free_slot(targets: &Targets, target: TargetId) -> bool {
+    targets.in_flight[target as usize] < targets.slots[target as usize]
 }

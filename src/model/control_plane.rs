@@ -6,9 +6,11 @@ use super::client::NONE;
 use super::event::{Event, Ref};
 use super::plan::{FaultKind, FaultSchedule, TargetRef};
 use super::world::{Check, Strike, World};
+use crate::measure::history::Sight;
 use crate::rng;
 use crate::scenario::Failure;
 use crate::units::{Span, Time};
+use std::collections::BTreeSet;
 
 impl World {
     // ---- Health checks ------------------------------------------------------------------------------------------------
@@ -33,6 +35,10 @@ impl World {
                 let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("check/{}/{name}", plan.name));
                 let mut checker = Checker::new(balancer as u32, target as u32, check.clone(), latency.clone(), rng);
                 self.calendar.schedule(checker.first_start(), Event::CheckStarts { checker: index });
+                if let Some(history) = self.recorder.history.as_mut().filter(|_| !checker.is_healthy()) {
+                    let sight = Sight { at: Time::ZERO, balancer: checker.balancer, target: checker.target, is_good: false };
+                    history.rotation_changes(sight);
+                }
                 self.checkers.push(checker);
             }
         }
@@ -147,8 +153,14 @@ impl World {
             self.recorder.checks_failed += 1;
         }
         self.calendar.schedule(checker.next_start(now), Event::CheckStarts { checker: index });
-        if let Some(view) = checker.concludes(passed) {
-            let (balancer, target) = (checker.balancer as usize, checker.target);
+        let (balancer, target) = (checker.balancer as usize, checker.target);
+        let view = checker.concludes(passed);
+        let sight = Sight { at: now, balancer: balancer as u32, target, is_good: passed };
+        if let Some(history) = &mut self.recorder.history {
+            history.check_ends(sight);
+            view.into_iter().for_each(|is_good| history.rotation_changes(Sight { is_good, ..sight }));
+        }
+        if let Some(view) = view {
             self.balancers[balancer].set_healthy(target, view);
             let is_server_well = match self.balancers[balancer].to[target as usize] {
                 TargetRef::Server(server) => self.servers[server as usize].rare.faults.is_empty(),
@@ -163,14 +175,16 @@ impl World {
 
     pub(super) fn begin_faults(&mut self) {
         let topology = self.topology.clone();
+        let reach = self.checked_balancers();
         for (fault, plan) in topology.faults.iter().enumerate() {
             let fault = fault as u32;
             let tracked_fault = self.recorder.failover.add_fault(&plan.name);
             for servers in self.strikes_of(fault) {
                 let strike = self.strikes.len() as u32;
                 let first = servers.first().map_or("", |server| &topology.servers[*server as usize].name);
-                let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("fault/{fault}/{first}"));
-                let pairs: Vec<_> = servers.iter().flat_map(|server| &self.watchers[*server as usize]).copied().collect();
+                let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("fault/{}/{first}", plan.stream));
+                let direct = servers.iter().flat_map(|server| &self.watchers[*server as usize]).copied();
+                let pairs: Vec<_> = direct.chain(struck_whole(&reach, &servers)).collect();
                 let pairs = pairs.into_iter().map(|pair| (pair, self.checkers[pair as usize].is_healthy()));
                 let tracked = self.recorder.failover.add_strike(tracked_fault, servers, pairs);
                 self.strikes.push(Strike { fault, tracked, rng });
@@ -181,6 +195,31 @@ impl World {
                 self.calendar.schedule(at, Event::FaultBegins { strike });
             }
         }
+    }
+
+    /// Checkers whose target is a balancer, with the servers that can be reached through it.
+    fn checked_balancers(&self) -> Vec<(u32, BTreeSet<u32>)> {
+        let checked = self.checkers.iter().enumerate().filter_map(|(index, checker)| {
+            match self.balancers[checker.balancer as usize].to[checker.target as usize] {
+                TargetRef::Balancer(inner) => Some((index as u32, self.reach(inner))),
+                TargetRef::Server(_) => None,
+            }
+        });
+        checked.collect()
+    }
+
+    fn reach(&self, balancer: u32) -> BTreeSet<u32> {
+        let (mut servers, mut seen, mut todo) = (BTreeSet::new(), BTreeSet::from([balancer]), vec![balancer]);
+        while let Some(balancer) = todo.pop() {
+            for to in &self.balancers[balancer as usize].to {
+                match to {
+                    TargetRef::Server(server) => drop(servers.insert(*server)),
+                    TargetRef::Balancer(inner) if seen.insert(*inner) => todo.push(*inner),
+                    TargetRef::Balancer(_) => {}
+                }
+            }
+        }
+        servers
     }
 
     pub(super) fn fault_begins(&mut self, strike: u32) {
@@ -196,7 +235,7 @@ impl World {
         if let Some(at) = ends {
             self.calendar.schedule(at, Event::FaultEnds { strike });
         }
-        self.recorder.failover.begins(tracked, now);
+        self.recorder.fault_begins(fault, tracked, now);
         for server in self.recorder.failover.servers(tracked).to_vec() {
             self.strike_server(server, strike, plan.kind);
         }
@@ -210,7 +249,7 @@ impl World {
         for server in self.recorder.failover.servers(tracked).to_vec() {
             self.release_server(server, strike, plan.kind);
         }
-        self.recorder.failover.ends(tracked, now);
+        self.recorder.fault_ends(fault, tracked, now);
         let again = match &plan.schedule {
             FaultSchedule::Once { .. } => None,
             FaultSchedule::Flap { until, up, .. } => Some(now + *up).filter(|at| until.is_none_or(|until| *at < until)),
@@ -308,4 +347,14 @@ impl World {
         let is_out = self.watchers[server as usize].iter().any(|checker| !self.checkers[*checker as usize].is_healthy());
         (is_out || !state.is_up(), state.rare.incarnation)
     }
+}
+
+/// Checkers of balancers behind which a fault on these servers leaves nobody: only those have to take the balancer out.
+fn struck_whole(reach: &[(u32, BTreeSet<u32>)], struck: &[u32]) -> Vec<u32> {
+    let is_whole = |reached: &BTreeSet<u32>| {
+        !reached.is_empty()
+            && reached.len() <= struck.len()
+            && struck.iter().filter(|server| reached.contains(server)).count() == reached.len()
+    };
+    reach.iter().filter(|(_, reached)| is_whole(reached)).map(|(checker, _)| *checker).collect()
 }

@@ -9,6 +9,7 @@ pub mod client;
 mod control_plane;
 mod data_plane;
 pub mod event;
+pub mod line;
 pub mod link;
 pub mod plan;
 pub mod retry;

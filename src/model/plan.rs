@@ -209,6 +209,8 @@ pub enum StickyPlan {
 pub struct FaultPlan {
     /// As the results call it: `crash web-3`.
     pub name: String,
+    /// What its random draws go by: the kind, whom it hits, and how many such faults stand before it; other faults do not count.
+    pub stream: String,
     pub kind: FaultKind,
     pub servers: Vec<u32>,
     pub schedule: FaultSchedule,

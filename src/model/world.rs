@@ -11,6 +11,7 @@ use super::plan::{BalancerPlan, FaultSchedule, Plan, ServerPlan, TargetRef, Topo
 use super::retry::Retries;
 use super::server::{Load, Server};
 use super::slab::Slab;
+use crate::measure::history::History;
 use crate::measure::{Recorder, RunRecord, ServerRecord, Timeline, Visits};
 use crate::policy::Targets;
 use crate::rng::{self, Rng};
@@ -75,7 +76,8 @@ const LOAD_INTERVAL_MAX: Span = Span::from_secs(60);
 
 /// Runs a plan to its end.
 pub fn run(plan: Plan) -> RunRecord {
-    if is_open_road(&plan.topology) {
+    // Draining asks for the open requests, which the open road does not keep.
+    if !plan.drains && is_open_road(&plan.topology) {
         run_by(plan, World::handle_on_open_road, |world| world.recorder.responses_are_latencies())
     } else {
         run_step_by_step(plan)
@@ -114,8 +116,9 @@ impl World {
         let clients = clients(&plan, &topology, &mut calendar);
         let returning: usize = topology.clients.iter().map(|client| client.users.count() as usize).sum();
         let timeline = Timeline::new(plan.timeline_bin, plan.duration, topology.servers.len());
-        let recorder =
-            Recorder::new(topology.classes.len(), topology.servers.len(), returning, timeline, (plan.warmup, plan.duration), plan.is_pilot);
+        let window = (plan.warmup, plan.duration);
+        let mut recorder = Recorder::new(topology.classes.len(), topology.servers.len(), returning, timeline, window, plan.is_pilot);
+        recorder.history = (plan.replication == 0 && !plan.is_pilot).then(History::default);
         let stream = |name: String| rng::stream(plan.seed, plan.replication, &name);
         let server_network = |server: &ServerPlan| stream(format!("server/{}/network", server.name));
         World {
@@ -264,6 +267,7 @@ impl World {
         let (unfinished, stuck) = self.close_requests();
         let ended = self.now().max(end);
         let window = end - self.plan.warmup;
+        self.recorder.close_servers();
         let servers = (0..self.servers.len()).map(|server| self.server_record(server, window.0 as f64)).collect();
         let lone = self.topology.clients.iter().filter(|client| client.users.count() == 0 && client.session.is_none());
         let lone_classes: Vec<u32> = lone.flat_map(|client| client.classes.iter().map(|choice| choice.class)).collect();
@@ -285,6 +289,7 @@ impl World {
             checks_sent: recorder.checks_sent,
             checks_failed: recorder.checks_failed,
             timeline: recorder.timeline,
+            history: recorder.history,
             truncation: recorder.pilot.map(|pilot| pilot.truncation()),
             events: self.events,
         }

@@ -6,10 +6,11 @@
 use super::least::Tree;
 use super::{Outcome, Pick, Policy, Recipe, Request, TargetId, Targets};
 use crate::rng::Rng;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Parameters of `central_queue`: none.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {}
 
@@ -54,6 +55,10 @@ impl Policy for CentralQueue {
             return Pick::Nobody;
         }
         if self.tree.is_empty() { Pick::Wait } else { Pick::Target(self.tree.first()) }
+    }
+
+    fn keeps_to_slots(&self) -> bool {
+        true
     }
 
     fn on_sent(&mut self, target: TargetId, targets: &Targets) {

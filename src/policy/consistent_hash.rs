@@ -8,11 +8,12 @@ use super::hash::{crc32, xxh64};
 use super::ring::{POINTS_MAX, Ring};
 use super::{Pick, Policy, Recipe, Request, Targets};
 use crate::rng::{Rng, mix64};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::IpAddr;
 
 /// Parameters of `consistent_hash`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// What decides. Default: session.
@@ -34,7 +35,7 @@ impl Default for Config {
 }
 
 /// What is hashed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Key {
     /// The identity of the session, or of the user where there are no sessions.
@@ -47,7 +48,7 @@ pub enum Key {
 }
 
 /// How the points of the ring are placed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// CRC-32, 160 points per unit of weight: nginx and Pingora.

@@ -8,13 +8,15 @@ use super::least::Tree;
 use super::{Outcome, Pick, Policy, Recipe, Request, TargetId, Targets};
 use crate::document::Later;
 use crate::rng::Rng;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Parameters of `first`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How often the load figures are renewed. Known, but part of a later release.
+    #[schemars(skip)]
     pub refresh: Option<Later>,
 }
 
@@ -45,6 +47,10 @@ impl Policy for First {
             return Pick::Nobody;
         }
         if self.tree.is_empty() { Pick::Wait } else { Pick::Target(self.tree.first()) }
+    }
+
+    fn keeps_to_slots(&self) -> bool {
+        true
     }
 
     fn on_sent(&mut self, target: TargetId, targets: &Targets) {

@@ -9,11 +9,12 @@ use super::hash::{NGINX_IP_START, WeightWalk, nginx_ip_turn};
 use super::round_robin::Rotation;
 use super::{Pick, Policy, Recipe, Request, Targets};
 use crate::rng::Rng;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::IpAddr;
 
 /// Parameters of `ip_hash`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How many octets of an IPv4 address count, from 1 to 4; 4 is the whole address. Default: 3, as in nginx.

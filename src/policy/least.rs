@@ -4,11 +4,12 @@
 
 use super::{Outcome, Pick, Policy, Request, TargetId, Targets};
 use crate::rng::{Rng, below};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::marker::PhantomData;
 
 /// Which target is taken among those with the same, lowest load. With heavy-tailed work this changes the mean by 10 %.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ties {
     /// The next one in list order behind the last pick (nginx with equal weights).

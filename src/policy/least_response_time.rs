@@ -10,13 +10,15 @@ use super::least::Tree;
 use super::{Outcome, Pick, Policy, Recipe, Request, TargetId, Targets};
 use crate::document::Later;
 use crate::rng::Rng;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Parameters of `least_response_time`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How often the load figures are renewed. Known, but part of a later release.
+    #[schemars(skip)]
     pub refresh: Option<Later>,
 }
 

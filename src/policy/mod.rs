@@ -28,6 +28,7 @@ mod conformance;
 
 use crate::rng::Rng;
 use crate::units::{Span, Time};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use std::net::IpAddr;
 
@@ -146,6 +147,11 @@ pub trait Policy: Send {
         true
     }
 
+    /// Whether it sends a target no more than its slots, so that requests wait at the balancer.
+    fn keeps_to_slots(&self) -> bool {
+        false
+    }
+
     /// A request was sent to `target`; `targets.in_flight` counts it already.
     fn on_sent(&mut self, _target: TargetId, _targets: &Targets) {}
 
@@ -192,6 +198,31 @@ macro_rules! policies {
         #[serde(rename_all = "snake_case")]
         pub enum Algorithm {
             $($variant($name::Config)),*
+        }
+
+        impl JsonSchema for Algorithm {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                "Algorithm".into()
+            }
+            /// The same text as everywhere else describes each of them: that of the table.
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let choices = [$({
+                    let parameters = generator.subschema_for::<$name::Config>();
+                    json_schema!({
+                        "type": "object",
+                        "description": format!("{}. Source: {}.", capitalized($name::Config::ABOUT), $name::Config::SOURCE),
+                        "properties": { stringify!($name): parameters },
+                        "required": [stringify!($name)],
+                        "additionalProperties": false
+                    })
+                }),*];
+                let names = json_schema!({
+                    "enum": [$(stringify!($name)),*],
+                    "description": "An algorithm with its parameters as they are by default; `lbsim explain NAME` explains it."
+                });
+                let choices: Vec<Schema> = std::iter::once(names).chain(choices).collect();
+                json_schema!({ "description": "How a target is chosen.", "oneOf": choices })
+            }
         }
 
         impl Algorithm {
@@ -243,6 +274,12 @@ policies! {
     least_response_time => LeastResponseTime,
     first => First,
     central_queue => CentralQueue,
+}
+
+/// A line of a list as the beginning of a sentence.
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 impl Default for Algorithm {

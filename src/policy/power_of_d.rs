@@ -9,10 +9,11 @@
 use super::{Pick, Policy, Recipe, Request, TargetId, Targets};
 use crate::document::Later;
 use crate::rng::{Rng, below};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Parameters of `power_of_d`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How many targets are drawn; more than there are means all of them. Default: 2.
@@ -20,6 +21,7 @@ pub struct Config {
     /// Whether the same target can be drawn more than once. Default: false.
     pub replacement: bool,
     /// How often the load figures are renewed. Known, but part of a later release.
+    #[schemars(skip)]
     pub refresh: Option<Later>,
 }
 

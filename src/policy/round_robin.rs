@@ -7,10 +7,11 @@
 
 use super::{Pick, Policy, Recipe, Request, TargetId, Targets};
 use crate::rng::Rng;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Parameters of `round_robin`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Index of the first pick in the list of targets, from 0; counted modulo their number. Default: 0.

@@ -10,10 +10,11 @@ use super::hash::WeightWalk;
 use super::round_robin::Rotation;
 use super::{Pick, Policy, Recipe, Request, Targets};
 use crate::rng::{Rng, mix64};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Parameters of `session_hash`: none.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {}
 

@@ -6,15 +6,17 @@
 use super::least::{Load, Ties, least_loaded};
 use super::{Policy, Recipe, TargetId, Targets};
 use crate::document::Later;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Parameters of `weighted_least_connections`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Which target is taken among equals. Default: round_robin.
     pub ties: Ties,
     /// How often the load figures are renewed. Known, but part of a later release.
+    #[schemars(skip)]
     pub refresh: Option<Later>,
 }
 

@@ -4,10 +4,11 @@
 
 use super::{Pick, Policy, Recipe, Request, Targets};
 use crate::rng::{Rng, below};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Parameters of `weighted_random`: none.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {}
 

@@ -74,9 +74,13 @@ pub fn runs(out: impl Write, variants: &[Compiled], results: &[Accumulator]) -> 
     writer.flush()
 }
 
-const COUNT_COLUMNS: [&str; 8] = ["window_s", "sent", "ok", "failed", "unfinished", "retried", "attempts_sent", "attempts_ok"];
-const FIGURE_COLUMNS: [&str; 18] = [
+const COUNT_COLUMNS: [&str; 9] = ["window_s", "sent", "ok", "failed", "unfinished", "stuck", "retried", "attempts_sent", "attempts_ok"];
+const FIGURE_COLUMNS: [&str; 22] = [
+    "failed_share",
     "waited_share",
+    "utilization",
+    "utilization_max",
+    "mean_queue",
     "jain_requests",
     "jain_utilization",
     "max_over_mean",
@@ -112,7 +116,7 @@ fn run_columns(paths: &[&str], faults: &[&str]) -> Vec<String> {
 
 fn run_cells(run: &RunFigures, faults: &[&str]) -> Vec<String> {
     let (requests, attempts) = (&run.requests, &run.attempts);
-    let counts = [requests.sent, requests.ok, requests.failed(), run.unfinished, run.retried, attempts.sent, attempts.ok];
+    let counts = [requests.sent, requests.ok, requests.failed(), run.unfinished, run.stuck, run.retried, attempts.sent, attempts.ok];
     let mut cells = vec![value(Some(run.window_s))];
     cells.extend(counts.map(|count| count.to_string()));
     let errors = |kind: Failure| requests.by_error().find(|(failure, _)| *failure == kind).map_or(0, |(_, count)| count);
@@ -140,7 +144,11 @@ fn run_cells(run: &RunFigures, faults: &[&str]) -> Vec<String> {
 fn figure_cells(run: &RunFigures) -> [String; FIGURE_COLUMNS.len()] {
     let (evenness, affinity) = (&run.evenness, &run.affinity);
     [
+        value(run.failed_share()),
         value(run.all.waited_share),
+        value(run.mean_utilization()),
+        value(run.utilization_max()),
+        value(Some(run.mean_queue())),
         value(Some(evenness.jain_requests)),
         value(evenness.jain_utilization),
         value(Some(evenness.max_over_mean)),

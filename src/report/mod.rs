@@ -1,14 +1,23 @@
 //! What people read: a table and a verdict for the terminal, and the files of the results folder. Pure functions from the
 //! summary to text, but for `files`, which writes.
 
+mod bars;
+mod changes;
+pub mod charts;
 pub mod csv;
 mod files;
+pub mod glossary;
+mod html;
+#[cfg(test)]
+mod open_road;
+pub mod runs;
 mod table;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
-pub use files::{folder_name, write};
+pub use changes::{Change, Changes, Verdict, changes};
+pub use files::{DrawError, draw, folder_name, write};
 pub use table::{Look, table};
 pub use verdict::verdict;
 
@@ -18,11 +27,11 @@ use crate::summary::{Summary, Warning, WarningKind, short_path};
 /// Longest name that a sentence or a cell holds; the middle of a longer one is left out.
 const NAME_MAX: usize = 48;
 
-/// What is printed at the end: a title, the findings, the table.
+/// What is printed at the end: a title, the findings, the table, the bars.
 pub fn page(title: &str, summary: &Summary, look: Look) -> String {
     let findings: String = verdict(summary).iter().map(|line| format!("{line}\n")).collect();
     let gap = if findings.is_empty() { "" } else { "\n" };
-    format!("{title}\n\n{findings}{gap}{}", table(summary, look))
+    format!("{title}\n\n{findings}{gap}{}{}", table(summary, look), bars::bars(summary, look))
 }
 
 /// The warnings of all variants, those of one kind together, each with what to do about it.

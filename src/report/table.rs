@@ -49,8 +49,8 @@ fn figure(figure: Figure, print: fn(f64) -> String) -> Option<String> {
 /// Half the width of the p99's interval, of its value.
 fn half_width(told: &VariantSummary) -> Option<String> {
     let p99 = told.latency_ms.p99?;
-    let (low, high) = p99.ci95?;
-    (p99.value > 0.0).then(|| percent_round((high - low) / 2.0 / p99.value))
+    let half_width = p99.half_width()?;
+    (p99.value > 0.0).then(|| percent_round(half_width / p99.value))
 }
 
 /// What several faults did does not fit into a cell.
@@ -155,7 +155,7 @@ fn variant_name(told: &VariantSummary, max: usize) -> String {
 }
 
 /// Better than every other variant at its point, yardsticks aside, beyond noise.
-fn is_best(summary: &Summary, told: &VariantSummary, metric: Metric) -> bool {
+pub(super) fn is_best(summary: &Summary, told: &VariantSummary, metric: Metric) -> bool {
     let is_yardstick = |name: &str| summary.variants.iter().any(|other| other.name == name && other.point == told.point && other.oracle);
     let mut rows = (summary.comparisons.iter())
         .filter(|row| row.metric == metric && row.point == told.point && !is_yardstick(&row.against))

@@ -3,7 +3,7 @@ use super::*;
 use crate::compile::Compiled;
 use crate::scenario::Slo;
 use crate::summary::tests::{about, record, results, variant};
-use crate::summary::{Accumulator, summarise};
+use crate::summary::{Accumulator, SourceText, details, summarise};
 use crate::units::{Share, Span};
 use std::io;
 
@@ -218,10 +218,11 @@ fn the_results_folder_holds_the_summary_and_both_tables() {
     let out = dir.path().join("deep/er");
     let (variants, runs) = (named(&["a"]), [with_tail(&[100, 105], 0)]);
     let summary = study(&variants, &runs);
-    write(&out, &summary, &variants, &runs).unwrap();
+    let source = SourceText { name: "a.yaml".to_owned(), text: "name: a".to_owned() };
+    write(&out, &summary, &details(source, "lbsim a.yaml".to_owned(), &variants, &runs), &variants, &runs).unwrap();
     let mut names: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["runs.csv", "summary.json", "timeline.csv"]);
+    assert_eq!(names, ["details.json", "runs.csv", "summary.json", "timeline.csv"]);
     assert_eq!(std::fs::read_to_string(out.join("summary.json")).unwrap(), summary.to_json().unwrap());
 }
 
@@ -275,4 +276,61 @@ fn numbers_have_three_digits_and_no_more() {
     );
     assert_eq!([0.0, 1e-6, 0.00012, 0.0012, 0.0123, 0.123, 1.0].map(percent), ["0", "<0.001", "0.012", "0.12", "1.23", "12.3", "100.0"]);
     assert_eq!([whole(-1234.0), whole(-0.2), count(2.5), count(1875.0)], ["-1,234", "0", "2.5", "1,875"]);
+}
+
+/// The figures of the table and of the first lines of `summary.json`, from nothing but the rows of `runs.csv`.
+#[test]
+fn the_headline_figures_can_be_computed_from_runs_csv() {
+    let run = |latencies: &[u64], failed, stuck| {
+        let mut run = record(latencies, failed);
+        (run.unfinished, run.stuck, run.requests.sent) = (stuck + 1, stuck, run.requests.sent + stuck);
+        run.servers[1].utilization = Some(0.25 + stuck as f64 / 10.0);
+        run
+    };
+    let results = [results([run(&[10, 20, 30], 2, 1), run(&[40], 0, 3), run(&[5, 6, 70, 8], 1, 0)])];
+    let variants = named(&["a"]);
+    let summary = study(&variants, &results);
+    let told = &summary.variants[0];
+    let mut file = Vec::new();
+    csv::runs(&mut file, &variants, &results).unwrap();
+    let rows = rows(&file);
+    let column = |name: &str| rows.iter().map(|row| row[name].parse::<f64>().unwrap()).collect::<Vec<f64>>();
+    let sum = |name: &str| column(name).iter().sum::<f64>();
+    let mean = |values: Vec<f64>| crate::stats::mean_ci(&values);
+    let is_near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b.abs();
+    let lost = sum("failed") + sum("stuck");
+    assert!(is_near(told.failed_share().unwrap(), lost / (sum("ok") + lost)));
+    for (index, share) in column("failed_share").into_iter().enumerate() {
+        let [ok, lost] = [column("ok")[index], column("failed")[index] + column("stuck")[index]];
+        assert!(is_near(share, lost / (ok + lost)) && Some(share) == results[0].runs[index].failed_share());
+    }
+    for (name, figure) in [
+        ("sent", told.requests.sent),
+        ("stuck", told.requests.stuck),
+        ("unfinished", told.requests.unfinished),
+        ("throughput_rps", told.throughput_rps),
+        ("jain_requests", told.fairness.jain_requests),
+        ("jain_utilization", told.fairness.jain_utilization),
+        ("requests_moved_share", told.affinity.requests_moved_share),
+    ] {
+        let (computed, figure) = (mean(column(name)), figure.unwrap());
+        assert!(is_near(computed.value, figure.value), "{name}");
+        assert!(figure.ci95.unwrap().1 <= computed.ci95.unwrap().1, "{name}");
+    }
+    assert!(is_near(mean(column("utilization")).value, told.mean_utilization().unwrap()));
+    assert_eq!(column("utilization_max"), [0.75, 0.75, 0.75]);
+    assert_eq!(column("mean_queue"), [0.5, 0.5, 0.5]);
+    let pooled_mean = column("mean_ms").iter().zip(column("ok")).map(|(mean, ok)| mean * ok).sum::<f64>() / sum("ok");
+    assert!(is_near(pooled_mean, told.latency_ms.mean.unwrap().value));
+    // Pooled percentiles need the requests; the half-width of their intervals does not.
+    for (name, figure) in [
+        ("p50_ms", told.latency_ms.p50),
+        ("p90_ms", told.latency_ms.p90),
+        ("p99_ms", told.latency_ms.p99),
+        ("p99_9_ms", told.latency_ms.p99_9),
+    ] {
+        assert!(is_near(mean(column(name)).half_width().unwrap(), figure.unwrap().half_width().unwrap()), "{name}");
+    }
+    let largest = column("max_ms").into_iter().fold(0.0, f64::max);
+    assert_eq!(largest, told.latency_ms.max.unwrap().value);
 }

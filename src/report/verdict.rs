@@ -113,6 +113,7 @@ impl Point<'_> {
         pooled.map_or(mean_ms, |estimate| estimate.value)
     }
 
+    /// `round_robin (120 ms)`
     fn with_value(&self, metric: Metric, variant: &str, mean_ms: f64) -> String {
         format!("{} ({} ms)", name(variant), number(self.shown(metric, variant, mean_ms)))
     }
@@ -207,11 +208,10 @@ impl Point<'_> {
     }
 }
 
-/// `round_robin (120 ms)`
 /// A single variant has nothing to be compared with.
 fn alone(told: &VariantSummary) -> Option<String> {
     let p99 = told.latency_ms.p99?;
-    let interval = p99.ci95.map_or_else(String::new, |(low, high)| format!(" (95 % CI {} to {})", number(low.max(0.0)), number(high)));
+    let interval = p99.ci95.map_or_else(String::new, |(low, high)| format!(" (95 % CI {} to {})", number(low), number(high)));
     let failed = told.failed_share().map_or_else(String::new, |share| format!("; {} % of the requests failed", percent(share)));
     Some(format!("{}: p99 {} ms{interval}{failed}", name(&told.name), number(p99.value)))
 }

@@ -4,10 +4,11 @@ use super::{HealthCheck, Retry};
 use crate::dist::Distribution;
 use crate::policy::Algorithm;
 use crate::units::Span;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A balancer: routes each request to one of its targets.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Balancer {
     /// Name, unique among servers and balancers.
@@ -43,9 +44,11 @@ pub struct Balancer {
     pub instances: u32,
     /// Known, but part of a later release.
     #[serde(default)]
+    #[schemars(skip)]
     pub passive_health: Option<crate::document::Later>,
     /// Known, but part of a later release.
     #[serde(default)]
+    #[schemars(skip)]
     pub slow_start: Option<crate::document::Later>,
 }
 
@@ -54,7 +57,7 @@ fn one() -> u32 {
 }
 
 /// Stickiness: exactly one of the two.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Sticky {
     /// The first answer sets a cookie that names the server.

@@ -27,6 +27,7 @@ pub fn check(scenario: &Scenario, document: &Node) -> Diagnostics {
     checker.balancers();
     checker.faults();
     if !checker.found.has_errors() {
+        checker.requests_of_a_run();
         checker.reach();
         checker.load();
     }
@@ -149,7 +150,7 @@ impl Checker<'_> {
 
 /// Why a name cannot be that of a folder.
 fn folder_problem(name: &str) -> Option<&'static str> {
-    match name {
+    match name.trim() {
         "" => Some("is empty"),
         "." | ".." => Some("is not a name"),
         _ if name.contains(['/', '\\']) => Some("has a slash in it"),

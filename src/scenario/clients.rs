@@ -3,10 +3,11 @@
 use crate::dist::Distribution;
 use crate::document::{text_or_map, whole_number};
 use crate::units::{Rate, SPAN_MAX, Share, Span};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 /// A population of clients that behave alike.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
     /// Name, unique among the clients.
@@ -36,44 +37,77 @@ pub struct Client {
     pub retry: Option<Retry>,
     /// Known, but part of a later release.
     #[serde(default)]
+    #[schemars(skip)]
     pub hedge: Option<crate::document::Later>,
     /// Known, but part of a later release.
     #[serde(default)]
+    #[schemars(skip)]
     pub fan_out: Option<crate::document::Later>,
 }
 
 /// When requests or sessions begin.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Arrivals {
     /// Independent arrivals at a constant mean rate.
-    Poisson { rate: Rate },
+    Poisson {
+        /// Mean number of arrivals per unit of time.
+        rate: Rate,
+    },
     /// The k-th arrival at k / rate.
-    Deterministic { rate: Rate },
+    Deterministic {
+        /// Arrivals per unit of time.
+        rate: Rate,
+    },
     /// Independent gaps of one distribution.
-    Renewal { gap: Distribution },
+    Renewal {
+        /// Time between two arrivals.
+        gap: Distribution,
+    },
     /// Markov-modulated Poisson: the rate changes between states in cyclic order, each stay exponential.
-    Mmpp { states: Vec<MmppState> },
+    Mmpp {
+        /// The states, in the order in which they follow each other.
+        states: Vec<MmppState>,
+    },
     /// Poisson with rate mean + amplitude sin(2 pi t / period).
-    Diurnal { mean: Rate, amplitude: Rate, period: Span },
+    Diurnal {
+        /// Rate in the middle between high and low.
+        mean: Rate,
+        /// How far the rate goes up and down from the mean; at most the mean.
+        amplitude: Rate,
+        /// From peak to peak, such as `24h`.
+        period: Span,
+    },
     /// Poisson whose rate is linear between points, constant before the first and after the last.
-    Piecewise { points: Vec<RatePoint> },
+    Piecewise {
+        /// Times and the rates then, in ascending order.
+        points: Vec<RatePoint>,
+    },
     /// Poisson with the base rate, and the peak rate during `for` at the start of each `every`.
     Burst {
+        /// Rate between the bursts.
         base: Rate,
+        /// Rate during a burst.
         peak: Rate,
+        /// From the start of a burst to the start of the next.
         every: Span,
+        /// How long a burst lasts.
         #[serde(rename = "for")]
         lasts: Span,
     },
     /// A fixed number of users; each thinks, sends, waits for the answer, and thinks again.
-    Closed { users: u32, think: Distribution },
+    Closed {
+        /// How many there are.
+        users: u32,
+        /// Time between an answer and the next request.
+        think: Distribution,
+    },
     /// Recorded arrivals.
     Trace(Trace),
 }
 
 /// One state of an `mmpp`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MmppState {
     /// Arrival rate in this state; 0/s is allowed.
@@ -83,15 +117,17 @@ pub struct MmppState {
 }
 
 /// One point of a `piecewise` rate.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RatePoint {
+    /// Time since the start of the run.
     pub at: Span,
+    /// Arrival rate at that time.
     pub rate: Rate,
 }
 
 /// Arrivals read from a file: CSV with a header, or an access log.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trace {
     /// Path relative to the scenario file; `.gz` is unpacked as it is read.
@@ -116,27 +152,33 @@ pub struct Trace {
     pub pace: Option<f64>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// How the file of a trace is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TraceFormat {
+    /// Comma-separated values with a header.
     #[default]
     Csv,
+    /// An access log of Apache or nginx.
     Combined,
 }
 
 /// Where the arrival time stands: a number in `unit` since the start; without a unit a date-time, counted from the first row.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeColumn {
+    /// Name of the column in the header.
     pub column: String,
+    /// What 1 in the column stands for, such as `1ms`.
     #[serde(default)]
     pub unit: Option<Span>,
 }
 
 /// Work of a traced request.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TraceWork {
+    /// Work of every request, whatever its columns say. Default: 0s.
     #[serde(default)]
     pub constant: Span,
     /// Each column with the work that one unit of it costs.
@@ -152,43 +194,66 @@ pub struct Population {
     pub zipf: f64,
 }
 
+/// The number of users, and how popular each is.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PopulationFields {
+    /// How many users there are.
+    users: u32,
+    /// Exponent of the Zipf law of popularity; 0 makes all alike. Default: 0.
+    #[serde(default)]
+    zipf: f64,
+}
+
+impl From<PopulationFields> for Population {
+    fn from(PopulationFields { users, zipf }: PopulationFields) -> Population {
+        Population { users, zipf }
+    }
+}
+
+impl JsonSchema for Population {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Population".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How many users there are: `20000` (each alike), or `{ users: 20000, zipf: 0.8 }`.",
+            "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u32::MAX }, generator.subschema_for::<PopulationFields>()]
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Population {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Fields {
-            users: u32,
-            #[serde(default)]
-            zipf: f64,
-        }
-        impl From<Fields> for Population {
-            fn from(Fields { users, zipf }: Fields) -> Population {
-                Population { users, zipf }
-            }
-        }
         let alike = |text: &str| whole_number(text, 0, u32::MAX.into()).map(|users| Population { users: users as u32, zipf: 0.0 });
-        text_or_map::<D, Population, Fields>(deserializer, "a number of users such as `20000`, or `{ users: 20000, zipf: 0.8 }`", alike)
+        text_or_map::<D, Population, PopulationFields>(
+            deserializer,
+            "a number of users such as `20000`, or `{ users: 20000, zipf: 0.8 }`",
+            alike,
+        )
     }
 }
 
 /// Who shares an address.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Addresses {
+    /// Users behind a shared address (network address translation).
     pub nat: Nat,
 }
 
 /// A share of the users sits behind a few addresses.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nat {
+    /// Share of the users that sit there.
     pub share: Share,
     /// Number of shared addresses.
     pub behind: u32,
 }
 
 /// A session: several requests of one user, one after the other.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
     /// Requests in a session.
@@ -198,23 +263,27 @@ pub struct Session {
 }
 
 /// Number of requests of a session, at least 1.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SessionLength {
+    /// Always the same number.
     Constant(u32),
     /// 1, 2, 3, ... with the given mean.
     Geometric {
+        /// Mean number of requests, 1 or more.
         mean: f64,
     },
     /// Each number from min to max alike.
     Uniform {
+        /// Fewest requests.
         min: u32,
+        /// Most requests.
         max: u32,
     },
 }
 
 /// A class of requests.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestClass {
     /// Default: the path, or `all`.
@@ -236,7 +305,7 @@ fn one() -> f64 {
 
 /// When and how a failed try is repeated. On a client the request goes through the balancer anew; on a balancer it is the
 /// balancer that tries again.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Tries after the first.
@@ -260,7 +329,7 @@ fn default_when() -> Vec<Failure> {
 }
 
 /// Ways in which a try fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
     /// The server's port is closed, or the connection was not made in time.
@@ -304,25 +373,47 @@ pub struct Backoff {
     pub jitter: Jitter,
 }
 
+/// A wait that doubles with every retry.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct BackoffFields {
+    /// Wait before the first retry.
+    base: Span,
+    /// The wait grows no further. Default: 1024 x base.
+    #[serde(default)]
+    max: Option<Span>,
+    /// What is drawn at random about it. Default: none.
+    #[serde(default)]
+    jitter: Jitter,
+}
+
+impl From<BackoffFields> for Backoff {
+    fn from(BackoffFields { base, max, jitter }: BackoffFields) -> Backoff {
+        let max = max.unwrap_or(Span(base.0.saturating_mul(1024)).min(SPAN_MAX));
+        Backoff { base, max, jitter }
+    }
+}
+
+impl JsonSchema for Backoff {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Backoff".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Wait before a retry: a duration, or `{ base: 50ms, max: 1s, jitter: full }`, which doubles each time.",
+            "anyOf": [generator.subschema_for::<Span>(), generator.subschema_for::<BackoffFields>()]
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Backoff {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Fields {
-            base: Span,
-            #[serde(default)]
-            max: Option<Span>,
-            #[serde(default)]
-            jitter: Jitter,
-        }
-        impl From<Fields> for Backoff {
-            fn from(Fields { base, max, jitter }: Fields) -> Backoff {
-                let max = max.unwrap_or(Span(base.0.saturating_mul(1024)).min(SPAN_MAX));
-                Backoff { base, max, jitter }
-            }
-        }
         let constant = |text: &str| text.parse().map(|wait| Backoff { base: wait, max: wait, jitter: Jitter::None });
-        text_or_map::<D, Backoff, Fields>(deserializer, "a duration such as `50ms`, or `{ base: 50ms, max: 1s, jitter: full }`", constant)
+        text_or_map::<D, Backoff, BackoffFields>(
+            deserializer,
+            "a duration such as `50ms`, or `{ base: 50ms, max: 1s, jitter: full }`",
+            constant,
+        )
     }
 }
 
@@ -332,7 +423,8 @@ impl Default for Backoff {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// What of a wait is drawn at random, so that those who failed together do not come back together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Jitter {
     /// The wait itself.
@@ -344,9 +436,11 @@ pub enum Jitter {
     Equal,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// Which servers a retry may go to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryTo {
+    /// Whichever the algorithm picks.
     #[default]
     Any,
     /// A server that this request has not tried yet.

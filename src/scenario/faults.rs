@@ -2,10 +2,11 @@
 
 use crate::dist::Distribution;
 use crate::units::{Share, Span};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A fault. Every kind says where (`server` or `zone`) and when.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// The process is gone: connections are refused, requests in flight are reset.
@@ -23,7 +24,7 @@ pub enum Fault {
 }
 
 /// Where and when: `server` or `zone`; once (`at`, `for`) or again and again (`mtbf`, `mttr`).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plain {
     /// A server (`web-3`) or a group (each of its servers).
@@ -46,19 +47,26 @@ pub struct Plain {
     pub mttr: Option<Distribution>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// As [`Plain`], with the share of the requests.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Errors {
+    /// A server (`web-3`) or a group (each of its servers).
     #[serde(default)]
     pub server: Option<String>,
+    /// Every server of a zone.
     #[serde(default)]
     pub zone: Option<String>,
+    /// When it begins. Default: 0s.
     #[serde(default)]
     pub at: Option<Span>,
+    /// How long it lasts. Default: to the end.
     #[serde(default, rename = "for")]
     pub lasts: Option<Span>,
+    /// Time from repair to the next failure, drawn for each server by itself.
     #[serde(default)]
     pub mtbf: Option<Distribution>,
+    /// Time from failure to repair.
     #[serde(default)]
     pub mttr: Option<Distribution>,
     /// Share of the requests that fail.
@@ -68,34 +76,46 @@ pub struct Errors {
     pub at_once: bool,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// As [`Plain`], with the factor.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Slow {
+    /// A server (`web-3`) or a group (each of its servers).
     #[serde(default)]
     pub server: Option<String>,
+    /// Every server of a zone.
     #[serde(default)]
     pub zone: Option<String>,
+    /// When it begins. Default: 0s.
     #[serde(default)]
     pub at: Option<Span>,
+    /// How long it lasts. Default: to the end.
     #[serde(default, rename = "for")]
     pub lasts: Option<Span>,
+    /// Time from repair to the next failure, drawn for each server by itself.
     #[serde(default)]
     pub mtbf: Option<Distribution>,
+    /// Time from failure to repair.
     #[serde(default)]
     pub mttr: Option<Distribution>,
     /// Work takes this many times as long.
     pub factor: f64,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// Where, from when to when, and the two lengths in turn.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Flap {
+    /// A server (`web-3`) or a group (each of its servers).
     #[serde(default)]
     pub server: Option<String>,
+    /// Every server of a zone.
     #[serde(default)]
     pub zone: Option<String>,
+    /// When it begins. Default: 0s.
     #[serde(default)]
     pub at: Option<Span>,
+    /// How long it lasts. Default: to the end.
     #[serde(default, rename = "for")]
     pub lasts: Option<Span>,
     /// How long it stays up each time.

@@ -2,10 +2,11 @@
 
 use crate::document::from_text;
 use crate::units::{Share, Span};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 /// An active health check: exactly one of `tcp` and `http`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HealthCheck {
     /// A TCP connect passes the check: `tcp: {}`.
@@ -47,7 +48,7 @@ pub struct HealthCheck {
 }
 
 /// No settings: `tcp: {}`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tcp {}
 
@@ -61,6 +62,21 @@ pub struct StatusRange {
 impl Default for StatusRange {
     fn default() -> Self {
         StatusRange { first: 200, last: 399 }
+    }
+}
+
+impl JsonSchema for StatusRange {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StatusRange".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An HTTP status, or a range of them: `200` or `200-399`.",
+            "anyOf": [
+                { "type": "integer", "minimum": 100, "maximum": 599 },
+                { "type": "string", "pattern": r"^\s*[1-5]\d\d\s*(-\s*[1-5]\d\d\s*)?$" }
+            ]
+        })
     }
 }
 
@@ -94,32 +110,41 @@ fn two() -> u32 {
     2
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// From where the interval between checks runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IntervalFrom {
+    /// From the start of a check to the start of the next.
     #[default]
     Start,
+    /// From the end of a check to the start of the next.
     End,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// When the first check starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// At a uniform point of the first interval.
     #[default]
     Random,
+    /// At the start of the run.
     Zero,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// What a target is taken for before any check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Initially {
+    /// In rotation from the start.
     #[default]
     Healthy,
+    /// Out of rotation until its checks pass.
     Unhealthy,
 }
 
 /// What a balancer does when too few targets are healthy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenNone {
     /// No healthy target: the request fails (no_server).

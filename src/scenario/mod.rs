@@ -7,6 +7,7 @@ pub mod clients;
 pub mod faults;
 pub mod health;
 mod read;
+pub mod schema;
 pub mod servers;
 pub mod variants;
 
@@ -21,10 +22,11 @@ pub use variants::{Study, Variant};
 use crate::dist::Distribution;
 use crate::document::from_text;
 use crate::units::{Share, Span};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 /// One variant of a scenario, as the simulator needs it: the document after its patches, without `compare` and `sweep`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Name of the scenario; the results folder is called so. Default: the file's name.
@@ -84,6 +86,18 @@ impl Default for Warmup {
     }
 }
 
+impl JsonSchema for Warmup {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Warmup".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A duration such as `1m`, or `auto`: found by MSER-5 from a pilot run.",
+            "anyOf": [generator.subschema_for::<Span>(), { "const": "auto" }]
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Warmup {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         from_text(deserializer, "a duration such as `1m`, or `auto`", |text| match text {
@@ -94,16 +108,20 @@ impl<'de> Deserialize<'de> for Warmup {
 }
 
 /// Service level objectives; each one given must hold.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Slo {
     /// Upper bound of the mean latency.
     pub mean: Option<Span>,
     /// Upper bound of the median latency.
     pub p50: Option<Span>,
+    /// Upper bound of the 90th percentile of the latency.
     pub p90: Option<Span>,
+    /// Upper bound of the 95th percentile of the latency.
     pub p95: Option<Span>,
+    /// Upper bound of the 99th percentile of the latency.
     pub p99: Option<Span>,
+    /// Upper bound of the 99.9th percentile of the latency.
     pub p99_9: Option<Span>,
     /// Least share of the finished requests that must succeed.
     pub success: Option<Share>,

@@ -2,10 +2,11 @@
 
 use crate::dist::Distribution;
 use crate::document::{from_text, whole_number};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 /// A group of alike servers, called `<name>-1`, `<name>-2`, ...
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerGroup {
     /// Name, unique among servers and balancers.
@@ -60,6 +61,18 @@ impl Default for Limit {
     }
 }
 
+impl JsonSchema for Limit {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Limit".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A whole number, or `unbounded`.",
+            "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u32::MAX }, { "const": "unbounded" }]
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         from_text(deserializer, "a whole number, or `unbounded`", |text| match text {
@@ -87,7 +100,8 @@ impl Limit {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// In which order a server works on what is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Discipline {
     /// First in, first out: each slot works on one request until it is done.
@@ -97,7 +111,8 @@ pub enum Discipline {
     Ps,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// What becomes of work that nobody waits for any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Abandoned {
     /// The server does not notice and finishes it.

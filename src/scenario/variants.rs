@@ -5,7 +5,7 @@ use super::{Scenario, check, read};
 use crate::document::{self, Node, Value, de};
 use crate::error::{Diagnostic, Diagnostics, Severity, Source, Spot};
 use serde::de::Error;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Everything that a file asks to be simulated.
@@ -34,6 +34,8 @@ pub struct Variant {
 const VARIANTS_MAX: usize = 1000;
 /// All variants are held in memory: their values, all together.
 const NODES_MAX: usize = 5_000_000;
+/// Their servers, and what all balancers send to, all together.
+const SERVERS_MAX: u64 = 5_000_000;
 /// What a study has once; `compare` and `sweep` cannot change it.
 const OF_THE_STUDY: [&str; 6] = ["name", "about", "seed", "replications", "compare", "sweep"];
 
@@ -81,11 +83,21 @@ pub fn read(source: Source, sets: &[(String, String)]) -> Result<Study, Diagnost
     }
     let base = without_compare(&document);
     let mut variants = Vec::new();
+    let mut servers = 0;
     for entry in &entries {
         for number in 0..count / entries.len().max(1) {
-            if !found.is_full() {
-                variants.extend(variant(&base, entry, &point(&axes, number), &source, &mut found));
+            if found.is_full() {
+                continue;
             }
+            let next = variant(&base, entry, &point(&axes, number), &source, &mut found);
+            servers += next.as_ref().map_or(0, |variant| servers_and_targets(&variant.scenario));
+            if servers > SERVERS_MAX {
+                let message = format!("the servers of all variants, and the targets of all their balancers, are more than {SERVERS_MAX}");
+                let spot = section_spot(&document, &["sweep", "compare", "servers"]);
+                found.push(Diagnostic::error(message).at(spot).help("fewer servers, fewer variants and points, or fewer balancers"));
+                return Err(found);
+            }
+            variants.extend(next);
         }
     }
     study(source, variants, found)
@@ -111,6 +123,11 @@ fn keep<T>(found: &mut Diagnostics, result: Result<T, Diagnostics>) -> Option<T>
 fn set_patch(path: &str, value: &str) -> Result<Patch, Diagnostics> {
     let source = Arc::new(Source { name: "--set".to_owned(), text: format!("{path}={value}") });
     let value = document::parse_from(&source, path.len() + 1)?;
+    if matches!(value.value, Value::Null) && value.spot.range.is_empty() {
+        let help = format!("write a value behind it, or `{path}=null` to take away what the file says");
+        let spot = Spot { range: 0..source.text.len(), source };
+        return Err(Diagnostic::error(format!("`{path}=` gives no value")).at(spot).help(help).into());
+    }
     Ok(Patch { path: path.to_owned(), spot: Spot { source, range: 0..path.len() }, value })
 }
 
@@ -119,15 +136,27 @@ fn without_compare(document: &Node) -> Node {
     Node { value: Value::Map(entries.cloned().collect()), spot: document.spot.clone() }
 }
 
+/// The key of the first of these sections that there is.
+fn section_spot(document: &Node, sections: &[&str]) -> Spot {
+    let found = sections.iter().find_map(|key| document.entry(key));
+    found.map_or(&document.spot, |(key, _)| &key.spot).clone()
+}
+
+/// How many of each are held in memory.
+fn servers_and_targets(scenario: &Scenario) -> u64 {
+    let groups: BTreeMap<&str, u64> = scenario.servers.iter().map(|group| (group.name.as_str(), u64::from(group.count))).collect();
+    let targets = scenario.balancers.iter().flat_map(|balancer| &balancer.targets);
+    groups.values().sum::<u64>() + targets.map(|target| groups.get(target.as_str()).copied().unwrap_or(1)).sum::<u64>()
+}
+
 fn too_many(document: &Node, count: usize) -> Option<Diagnostic> {
-    let spot = ["sweep", "compare"].iter().find_map(|key| document.entry(key)).map(|(key, _)| key.spot.clone());
     let nodes = document.size();
     let message = match () {
         () if count > VARIANTS_MAX => format!("{count} variants and points are too many; at most {VARIANTS_MAX} are simulated"),
         () if count.saturating_mul(nodes) > NODES_MAX => format!("{count} variants of a scenario with {nodes} values do not fit in memory"),
         () => return None,
     };
-    Some(Diagnostic::error(message).at(spot.unwrap_or(document.spot.clone())))
+    Some(Diagnostic::error(message).at(section_spot(document, &["sweep", "compare"])))
 }
 
 fn compare(document: &Node, found: &mut Diagnostics) -> Vec<Entry> {
@@ -200,6 +229,12 @@ fn patch_entry(item: &Node, patch: &Node) -> Result<Entry, Diagnostics> {
         found.push(de::Error::unknown_field(&key.text, FIELDS).into_diagnostic().at(key.spot.clone()));
     }
     let name = patch.name().unwrap_or_default();
+    if let Some(blank) = patch.get("name").filter(|_| !name.is_empty() && name.trim().is_empty()) {
+        found.push(
+            Diagnostic::error("the name of this variant is blank").at(blank.spot.clone()).help("a name has letters, digits, or signs"),
+        );
+        return Err(found);
+    }
     let Some(set) = patch.get("set").filter(|set| matches!(set.value, Value::Map(_)) && !name.is_empty()) else {
         let help = "write `patch: { name: no stickiness, set: { balancers.edge.sticky: null } }`";
         found.push(Diagnostic::error("a patch has a `name`, and a map `set` of paths to values").at(patch.spot.clone()).help(help));

@@ -274,6 +274,49 @@ mod tests {
         }
     }
 
+    /// As a model uses it: constant delays and sources in lanes (more of them than there are), the rest in the heap, and a clock
+    /// that is stopped now and then before the next event.
+    #[test]
+    fn any_mixture_of_heap_and_lanes_leaves_as_from_a_sorted_list() {
+        for seed in 0..200 {
+            let mut rng = rng::stream(seed, 0, "calendar");
+            let mut calendar = Calendar::<u64>::new();
+            let mut pending = std::collections::BTreeMap::new();
+            let delays: Vec<_> = (0..rng::below(&mut rng, 8)).map(|i| (Span(i * i), calendar.delay_lane(Span(i * i)))).collect();
+            let mut sources: Vec<_> = (0..rng::below(&mut rng, 9)).map(|_| (calendar.ordered_lane(), Time::ZERO)).collect();
+            let mut number = 0;
+            for step in 0..2000 {
+                let successors = if step < 10 { 3 } else { rng::below(&mut rng, 3) };
+                for _ in 0..successors {
+                    number += 1;
+                    let kind = rng::below(&mut rng, 3);
+                    let at = if kind == 0 && !delays.is_empty() {
+                        let (delay, lane) = delays[rng::below(&mut rng, delays.len() as u64) as usize];
+                        let at = calendar.now() + delay;
+                        calendar.schedule_in(lane, at, number);
+                        at
+                    } else if kind == 1 && !sources.is_empty() {
+                        let source = rng::below(&mut rng, sources.len() as u64) as usize;
+                        let (lane, last) = &mut sources[source];
+                        *last = calendar.now().max(*last) + Span(rng::below(&mut rng, 12));
+                        calendar.schedule_in(*lane, *last, number);
+                        *last
+                    } else {
+                        let at = calendar.now() + Span(rng::below(&mut rng, 40));
+                        calendar.schedule(at, number);
+                        at
+                    };
+                    pending.insert((at, number), ());
+                }
+                let until = calendar.now() + Span(rng::below(&mut rng, 30));
+                let due = pending.keys().next().copied().filter(|(at, _)| *at <= until);
+                assert_eq!(calendar.next(until).map(|event| (calendar.now(), event)), due, "seed {seed}, step {step}");
+                due.map(|first| pending.remove(&first));
+            }
+            assert!(drain(&mut calendar).into_iter().eq(pending.into_keys()), "seed {seed}");
+        }
+    }
+
     #[test]
     fn nothing_leaves_that_is_due_later() {
         let mut calendar = Calendar::<()>::new();

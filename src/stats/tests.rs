@@ -269,3 +269,15 @@ fn a_difference_told_among_many_needs_more_evidence() {
     assert!(alone.significant && !among.significant);
     assert_eq!((alone.value, alone.ci95), (among.value, among.ci95));
 }
+
+#[test]
+fn welchs_interval_is_that_of_a_worked_example() {
+    // 9.9047 degrees of freedom, t = 2.23105, by numerical integration of the density with another program.
+    let a = [17.2, 20.9, 22.6, 18.1, 21.7, 21.4, 23.5, 24.2, 14.7, 21.8];
+    let b = [21.5, 22.8, 21.0, 23.0, 21.6, 23.6, 22.5, 20.7, 23.4, 21.8, 20.7, 21.7, 21.5, 22.5, 23.6, 21.5, 22.5, 23.5, 21.5, 21.8];
+    let found = welch_difference(&a, &b, 1).unwrap();
+    let (low, high) = found.ci95.unwrap();
+    assert!((found.value - (20.61 - 22.135)).abs() < 1e-9);
+    assert!((low + 3.698_42).abs() < 1e-3 && (high - 0.648_42).abs() < 1e-3, "{low} {high}");
+    assert!(welch_difference(&a, &b[..1], 1).is_none());
+}

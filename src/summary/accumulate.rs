@@ -2,7 +2,9 @@
 //! Memory grows with the number of runs by a few numbers per server, not with their requests.
 
 use crate::measure::latency::LogLinear;
-use crate::measure::{AffinityRecord, ClassRecord, CoarseLatencies, Counts, FaultRecord, RunRecord, ServerRecord, Timeline};
+use crate::measure::{
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, FaultRecord, History, RunRecord, ServerRecord, Timeline, UserLatency,
+};
 use crate::stats;
 use crate::units::Time;
 
@@ -17,6 +19,10 @@ pub struct Accumulator {
     /// Response times by server, of all runs.
     pub server_response: Vec<CoarseLatencies>,
     pub timeline: Timeline,
+    /// Mean latencies of the users of all runs.
+    pub users: UserLatency,
+    /// Of the first replication.
+    pub history: Option<History>,
     /// The figures of each run, by replication.
     pub runs: Vec<RunFigures>,
 }
@@ -191,6 +197,8 @@ impl Accumulator {
             pooled.merge(&server.response);
         }
         self.timeline.merge(&run.timeline);
+        self.users.merge(&run.users);
+        self.history = self.history.take().or(run.history);
     }
 }
 
@@ -233,6 +241,26 @@ impl RunFigures {
     pub fn failed_share(&self) -> Option<f64> {
         let failed = (self.requests.failed() + self.stuck) as f64;
         ratio(failed, self.requests.ok as f64 + failed)
+    }
+
+    /// Busy slot time over available slot time, all servers alike. `None` where a server has unbounded slots.
+    pub fn mean_utilization(&self) -> Option<f64> {
+        let utilizations = self.utilizations()?;
+        ratio(utilizations.iter().sum(), utilizations.len() as f64)
+    }
+
+    /// Of the busiest server. `None` where a server has unbounded slots.
+    pub fn utilization_max(&self) -> Option<f64> {
+        self.utilizations()?.into_iter().reduce(f64::max)
+    }
+
+    fn utilizations(&self) -> Option<Vec<f64>> {
+        self.servers.iter().map(|server| server.utilization).collect()
+    }
+
+    /// Requests waiting, time average, all servers together.
+    pub fn mean_queue(&self) -> f64 {
+        self.servers.iter().map(|server| server.mean_queue).sum()
     }
 
     /// Share of the answered requests of returning clients that went elsewhere than the last.

@@ -179,7 +179,7 @@ fn identical(results: &Accumulator) -> Option<Warning> {
 
 fn wide_interval(told: &VariantSummary) -> Option<Warning> {
     let p99 = told.latency_ms.p99?;
-    let half_width = ratio((p99.ci95?.1 - p99.ci95?.0) / 2.0, p99.value)?;
+    let half_width = ratio(p99.half_width()?, p99.value)?;
     let message = format!("the interval of p99 is wide (± {:.0} %)", half_width * 100.0);
     // Half-widths shrink with the root of the number.
     let advice = format!("`--replications {}` would halve it", u64::from(told.replications_done) * 4);

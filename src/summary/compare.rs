@@ -141,14 +141,18 @@ struct Paired {
 }
 
 /// a - b over the replications that both have, as one of several comparisons.
-fn paired(a: &Side, b: &Side, comparisons: usize) -> Option<Paired> {
+fn paired(metric: Metric, a: &Side, b: &Side, comparisons: usize) -> Option<Paired> {
     let both = a.values.iter().zip(&b.values).filter_map(|(a, b)| Some(((*a)?, (*b)?)));
     let (a, b): (Vec<f64>, Vec<f64>) = both.unzip();
     let Difference { value, ci95, significant } = stats::paired_difference(&a, &b, comparisons);
     let relative = stats::relative_difference(&a, &b);
-    let relative = relative.value.is_finite().then_some(Estimate { value: relative.value, ci95: relative.ci95 });
+    // Nothing is less than nothing: a ratio ends at -1, a difference of shares at one.
+    let relative = Estimate { value: relative.value, ci95: relative.ci95 }.within(-1.0, f64::INFINITY);
+    let relative = relative.value.is_finite().then_some(relative);
+    let most = if metric == Metric::FailedShare { 1.0 } else { f64::INFINITY };
     let values = [&a, &b].map(|values| stats::mean_ci(values).value);
-    value.is_finite().then_some(Paired { values, difference: Estimate { value, ci95 }, relative, significant })
+    let difference = Estimate { value, ci95 }.within(-most, most);
+    value.is_finite().then_some(Paired { values, difference, relative, significant })
 }
 
 fn against_best(metric: Metric, sides: &[Side]) -> Vec<Comparison> {
@@ -156,7 +160,8 @@ fn against_best(metric: Metric, sides: &[Side]) -> Vec<Comparison> {
     let Some((best, best_side)) = candidates.min_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean)) else { return Vec::new() };
     let others = sides.iter().enumerate().filter(|(index, _)| *index != best);
     let compared = others.filter_map(|(_, other)| {
-        let Paired { values: [best_value, against_value], difference, relative, significant } = paired(best_side, other, sides.len() - 1)?;
+        let Paired { values: [best_value, against_value], difference, relative, significant } =
+            paired(metric, best_side, other, sides.len() - 1)?;
         let (best, against) = (best_side.variant.name.clone(), other.variant.name.clone());
         let point = best_side.variant.point.clone();
         Some(Comparison { metric, point, best, against, best_value, against_value, difference, relative, significant })
@@ -168,7 +173,7 @@ fn against_first(metric: Metric, sides: &[Side], first: usize) -> Vec<AgainstFir
     let first_side = &sides[first];
     let others = sides.iter().enumerate().filter(|(index, _)| *index != first);
     let compared = others.filter_map(|(_, other)| {
-        let Paired { difference, relative, significant, .. } = paired(other, first_side, sides.len() - 1)?;
+        let Paired { difference, relative, significant, .. } = paired(metric, other, first_side, sides.len() - 1)?;
         let (first, variant) = (first_side.variant.name.clone(), other.variant.name.clone());
         Some(AgainstFirst { metric, point: other.variant.point.clone(), first, variant, difference, relative, significant })
     });

@@ -4,11 +4,13 @@
 //! - Latencies are in milliseconds, other times in seconds, shares from 0 to 1.
 //! - A figure is the average over the replications with its 95 % interval (Student's t). Latency figures are those of the
 //!   requests of all replications pooled, with the half-width that the replications' own figures give.
+//! - Intervals end where the quantity does: at 0, shares also at 1.
 //! - `null` stands where there is nothing to tell: no latency without a success, no interval with one replication. Never NaN.
 
 mod accumulate;
 mod advice;
 mod compare;
+mod details;
 mod summarise;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -16,6 +18,7 @@ pub(crate) mod tests;
 pub use accumulate::{Accumulator, ClassFigures, Evenness, LatencyFigures, LatencyMetric, RunFigures, ServerFigures, together};
 pub use advice::{Warning, WarningKind, short_path};
 pub use compare::{AgainstFirst, Comparison, Metric};
+pub use details::{Change, Details, FaultSpan, LoadMap, Sighting, SourceText, Timeseries, VariantDetails, details};
 pub use summarise::{About, summarise};
 
 use crate::stats::Estimate;
@@ -297,22 +300,31 @@ impl Summary {
 
     /// The file `summary.json`.
     pub fn to_json(&self) -> serde_json::Result<String> {
-        let mut json = Vec::new();
-        self.serialize(&mut serde_json::Serializer::with_formatter(&mut json, EightDigits(PrettyFormatter::new())))?;
-        json.push(b'\n');
-        // The serializer writes UTF-8 only.
-        Ok(String::from_utf8_lossy(&json).into_owned())
+        to_json(self, PrettyFormatter::new())
     }
+}
+
+/// As JSON with figures of eight digits.
+fn to_json<F: Formatter>(value: &impl Serialize, layout: F) -> serde_json::Result<String> {
+    let mut json = Vec::new();
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut json, EightDigits(layout)))?;
+    json.push(b'\n');
+    // The serializer writes UTF-8 only.
+    Ok(String::from_utf8_lossy(&json).into_owned())
+}
+
+/// A figure as the files have it.
+pub fn rounded(value: f64) -> f64 {
+    if value.fract() == 0.0 || value.abs() >= 1e8 { value } else { format!("{value:.7e}").parse().unwrap_or(value) }
 }
 
 /// Writes figures with eight significant digits (integers below 2^53 in full). More would be noise: replications differ in the
 /// third or fourth, and the last bits of a t quantile differ between platforms, which the bytes of a file should not.
-struct EightDigits(PrettyFormatter<'static>);
+struct EightDigits<F>(F);
 
-impl Formatter for EightDigits {
+impl<F: Formatter> Formatter for EightDigits<F> {
     fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        let rounded = if value.fract() == 0.0 || value.abs() >= 1e8 { value } else { format!("{value:.7e}").parse().unwrap_or(value) };
-        self.0.write_f64(writer, rounded)
+        self.0.write_f64(writer, rounded(value))
     }
     fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.0.begin_array(writer)

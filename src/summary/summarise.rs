@@ -61,11 +61,15 @@ fn variant_summary(variant: &Compiled, results: &Accumulator) -> VariantSummary 
         response_ms: runs.pooled(&(&all.response).into(), |run| &run.all.response),
         waiting_ms: WaitingSummary {
             waiting: runs.pooled(&(&all.waiting).into(), |run| &run.all.waiting),
-            waited_share: around(ClassFigures::from(&all).waited_share, results.runs.iter().map(|run| run.all.waited_share)),
+            waited_share: within(
+                around(ClassFigures::from(&all).waited_share, results.runs.iter().map(|run| run.all.waited_share)),
+                0.0,
+                1.0,
+            ),
         },
         classes: classes(variant, results),
         servers: servers(variant, results),
-        fairness: fairness(runs),
+        fairness: fairness(runs, variant.topology.servers.len()),
         failover: failover(variant, runs),
         affinity: affinity(runs),
         health_checks: HealthChecks {
@@ -91,6 +95,11 @@ impl Runs<'_> {
 
     fn count(self, count: impl Fn(&RunFigures) -> u64) -> Figure {
         self.average(|run| Some(count(run) as f64))
+    }
+
+    /// What is never above one.
+    fn share(self, value: impl Fn(&RunFigures) -> Option<f64>) -> Figure {
+        within(self.average(value), 0.0, 1.0)
     }
 
     fn by_error(self, counts: impl Fn(&RunFigures) -> &Counts) -> BTreeMap<String, Figure> {
@@ -124,16 +133,20 @@ impl Runs<'_> {
     }
 }
 
-/// The mean of the replications that have a value; nothing where none has.
+/// The mean of the replications that have a value, none of which is negative; nothing where none has.
 fn average(values: impl Iterator<Item = Option<f64>>) -> Figure {
     let values: Vec<f64> = values.flatten().collect();
-    finite(stats::mean_ci(&values))
+    within(finite(stats::mean_ci(&values)), 0.0, f64::INFINITY)
 }
 
-/// A pooled value with the interval of the replications that have one of their own.
+/// A pooled value, which is not negative, with the interval of the replications that have one of their own.
 fn around(value: Option<f64>, per_replication: impl Iterator<Item = Option<f64>>) -> Figure {
     let values: Vec<f64> = per_replication.flatten().collect();
-    finite(stats::around(value?, &values))
+    within(finite(stats::around(value?, &values)), 0.0, f64::INFINITY)
+}
+
+fn within(figure: Figure, least: f64, most: f64) -> Figure {
+    figure.map(|estimate| estimate.within(least, most))
 }
 
 /// Nothing but finite numbers reaches the results.
@@ -173,25 +186,26 @@ fn servers(variant: &Compiled, results: &Accumulator) -> Vec<ServerSummary> {
     let summary = plans.map(|(index, (plan, pooled))| ServerSummary {
         name: plan.name.clone(),
         requests: runs.count(|run| run.servers[index].attempts),
-        share: runs.average(|run| run.servers[index].share),
-        utilization: runs.average(|run| run.servers[index].utilization),
+        share: runs.share(|run| run.servers[index].share),
+        utilization: runs.share(|run| run.servers[index].utilization),
         mean_queue: runs.average(|run| Some(run.servers[index].mean_queue)),
-        up: runs.average(|run| Some(run.servers[index].up)),
+        up: runs.share(|run| Some(run.servers[index].up)),
         response_ms: runs.pooled(&pooled.into(), |run| &run.servers[index].response),
     });
     summary.collect()
 }
 
-fn fairness(runs: Runs) -> Fairness {
+fn fairness(runs: Runs, servers: usize) -> Fairness {
+    let n = servers.max(1) as f64;
     Fairness {
-        jain_requests: runs.average(|run| Some(run.evenness.jain_requests)),
-        jain_utilization: runs.average(|run| run.evenness.jain_utilization),
-        max_over_mean: runs.average(|run| Some(run.evenness.max_over_mean)),
-        cv: runs.average(|run| Some(run.evenness.cv)),
+        jain_requests: within(runs.average(|run| Some(run.evenness.jain_requests)), 1.0 / n, 1.0),
+        jain_utilization: within(runs.average(|run| run.evenness.jain_utilization), 1.0 / n, 1.0),
+        max_over_mean: within(runs.average(|run| Some(run.evenness.max_over_mean)), 1.0, n),
+        cv: within(runs.average(|run| Some(run.evenness.cv)), 0.0, (n - 1.0).sqrt()),
         clients: ClientFairness {
             users: runs.count(|run| run.users),
-            jain_latency: runs.average(|run| Some(run.jain_latency)),
-            p99_over_median: runs.average(|run| run.p99_over_median),
+            jain_latency: runs.share(|run| Some(run.jain_latency)),
+            p99_over_median: within(runs.average(|run| run.p99_over_median), 1.0, f64::INFINITY),
         },
     }
 }
@@ -218,7 +232,7 @@ fn affinity(runs: Runs) -> Affinity {
         moved: runs.count(|run| run.affinity.moved),
         lost_state: runs.count(|run| run.affinity.lost_state),
         wiped: runs.count(|run| run.affinity.wiped),
-        requests_moved_share: runs.average(RunFigures::requests_moved_share),
+        requests_moved_share: runs.share(RunFigures::requests_moved_share),
     }
 }
 

@@ -55,6 +55,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
     };
     let fault = FaultPlan {
         name: "crash web-2".to_owned(),
+        stream: "crash web-2".to_owned(),
         kind: FaultKind::Crash,
         servers: vec![1],
         schedule: FaultSchedule::Once { at: Time(u64::MAX / 2), until: None },
@@ -145,6 +146,7 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
             server_bins: vec![server_bin(3.0), server_bin(1.0), server_bin(3.0), server_bin(1.0)],
             runs: 1,
         },
+        history: None,
         truncation: None,
         events: 1000,
     }
@@ -167,10 +169,10 @@ fn a_hand_made_study_gives_exactly_these_numbers() {
     let variant = Compiled { slo: Some(slo), ..variant("a") };
     let summary = summarise(&about(2), &[variant], &[results([record(&[10, 20], 2), record(&[30, 40], 0)])]);
     let told = &summary.variants[0];
-    // Pooled: 10, 20, 30, 40 ms. Of the replications: 15 and 35; half-width 12.706 x sqrt(200 / 2) = 127.06.
+    // Pooled: 10, 20, 30, 40 ms. Of the replications: 15 and 35; half-width 12.706 x sqrt(200 / 2) = 127.06, of which 25 down to 0.
     assert_eq!((value(told.latency_ms.mean), value(told.latency_ms.max)), (25.0, 40.0));
     let (low, high) = told.latency_ms.mean.unwrap().ci95.unwrap();
-    assert!((low - (25.0 - 127.062)).abs() < 1e-3 && (high - (25.0 + 127.062)).abs() < 1e-3);
+    assert!(low == 0.0 && (high - (25.0 + 127.062)).abs() < 1e-3);
     assert_eq!(told.latency_ms.max.unwrap().ci95, None);
     assert!((value(told.latency_ms.p50) / 20.0 - 1.0).abs() < 5e-4);
     assert_eq!([value(told.requests.sent), value(told.requests.ok), value(told.requests.failed)], [4.0, 2.0, 1.0]);
@@ -388,4 +390,49 @@ fn what_is_written_can_be_read_back() {
     let json = summarise(&about(2), &variants, &results).to_json().expect("it can be written");
     let read: Summary = serde_json::from_str(&json).expect("it can be read");
     assert!(read.comparisons.len() >= 2 && read.to_json().expect("it can be written again") == json);
+}
+
+#[test]
+fn intervals_end_where_the_quantity_does() {
+    // One failure in ten runs, one request that goes elsewhere, nearly all to one server: Student's t alone would leave the bounds.
+    let runs = (0..10).map(|i| {
+        let mut run = record(&[if i == 0 { 900 } else { 1 }], u64::from(i == 0));
+        run.servers[0].attempts = 100;
+        run.servers[1].attempts = u64::from(i == 0);
+        run.servers[0].utilization = Some(if i == 0 { 0.5 } else { 1.0 });
+        run.servers[1].up = if i == 0 { 0.1 } else { 1.0 };
+        run.affinity.requests_moved = u64::from(i == 0);
+        (run.unfinished, run.stuck) = (u64::from(i == 0), u64::from(i == 0));
+        run
+    });
+    let rare = results(runs);
+    let never = results((0..10).map(|_| record(&[1], 0)));
+    let summary = summarise(&about(10), &[variant("never"), variant("rare")], &[never, rare]);
+    let told = &summary.variants[1];
+    let mean = |values: &[f64]| crate::stats::mean_ci(values).ci95.unwrap();
+    let one_of_ten = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    assert!(mean(&one_of_ten).0 < 0.0, "the test has something to find");
+    for figure in
+        [told.requests.failed, told.requests.stuck, told.requests.unfinished, told.affinity.requests_moved_share, told.latency_ms.mean]
+    {
+        let estimate = figure.unwrap();
+        let (low, high) = estimate.ci95.unwrap();
+        assert!(low == 0.0 && high > estimate.value, "{estimate:?}");
+    }
+    for figure in [told.servers[0].utilization, told.servers[1].up, told.servers[0].share] {
+        let (low, high) = figure.unwrap().ci95.unwrap();
+        assert!(low > 0.0 && high == 1.0, "{figure:?}");
+    }
+    // Two servers: from 1/2 on, and the largest at most twice the mean.
+    assert_eq!(told.fairness.jain_requests.unwrap().ci95.unwrap().0, 0.5);
+    assert_eq!(told.fairness.max_over_mean.unwrap().ci95.unwrap().1, 2.0);
+    assert!(told.fairness.cv.unwrap().ci95.unwrap().1 == 1.0);
+    let half_width = told.requests.failed.unwrap().half_width().unwrap();
+    assert!((half_width - (mean(&one_of_ten).1 - 0.1)).abs() < 1e-12, "the side that is not cut");
+    for row in &summary.comparisons {
+        let bound = if row.metric == Metric::FailedShare { 1.0 } else { f64::INFINITY };
+        let (low, high) = row.difference.ci95.unwrap();
+        assert!(low >= -bound && high <= bound, "{row:?}");
+        assert!(row.relative.and_then(|relative| relative.ci95).is_none_or(|(low, _)| low >= -1.0), "{row:?}");
+    }
 }

@@ -1,7 +1,8 @@
 //! How long health checks take to notice a fault and its end: arithmetic of interval, timeout and thresholds, with the phase of
 //! the checks uniform.
 
-use crate::trial::{mean, replications};
+use crate::trial::{mean, once, replications};
+use lbsim::measure::FaultRecord;
 
 struct Setting {
     interval_s: f64,
@@ -149,4 +150,72 @@ fn a_fault_is_detected_when_the_last_of_its_servers_is_out() {
     // Standard deviation of the larger of two: 6 / sqrt(18) = 1.41 s, standard error 0.082 s: five of them.
     let off = mean(detected.iter().copied()) - (6.0 + 4.0);
     assert!(off.abs() < 0.41, "{off}");
+}
+
+/// Faults at random keep their times when another fault is added in front of them, behind them, or on other servers.
+#[test]
+fn a_fault_that_is_added_changes_the_draws_of_no_other() {
+    let crash = |server: &str| {
+        format!("  - crash: {{ server: {server}, mtbf: {{ exponential: {{ mean: 20s }} }}, mttr: {{ exponential: {{ mean: 5s }} }} }}\n")
+    };
+    let hang = "  - hang: { server: a-1, mtbf: { exponential: { mean: 30s } }, mttr: { exponential: { mean: 1s } } }\n";
+    let run = |faults: &str| {
+        once(&format!(
+            "duration: 10m\nwarmup: 0s\nclients:\n  - {{ name: c, arrivals: {{ poisson: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}\n\
+             servers:\n  - {{ name: a, count: 2 }}\n  - {{ name: b, count: 2 }}\nbalancers:\n  - {{ name: lb, targets: [a, b] }}\nfaults:\n{faults}"
+        ))
+    };
+    let up = |faults: &str| run(faults).servers[1].up;
+    let alone = up(&crash("a-2"));
+    assert!(alone < 0.95 && alone > 0.5, "{alone}");
+    for more in [
+        crash("b") + &crash("a-2"),
+        crash("a-1") + hang + &crash("a-2"),
+        crash("a-2") + "  - slow: { server: a-2, factor: 3, at: 1s }\n",
+        "  - crash: { server: b-1, at: 1s }\n".to_owned() + &crash("a-2"),
+    ] {
+        assert_eq!(up(&more), alone, "{more}");
+    }
+    // Two alike are two, each with times of its own.
+    assert!(up(&(crash("a-2") + &crash("a-2"))) < alone);
+}
+
+/// A balancer of zones in front of the balancers of two zones, every check at full seconds, the zones' balancers 100 ms away.
+fn zones(fault: &str) -> FaultRecord {
+    let check = |unhealthy_after| {
+        format!("{{ http: /, interval: 1s, timeout: 500ms, unhealthy_after: {unhealthy_after}, healthy_after: 2, phase: zero }}")
+    };
+    let zone = |name: &str| {
+        format!("  - {{ name: zone-{name}, targets: [{name}], latency: {{ constant: 100ms }}, health_check: {} }}\n", check(3))
+    };
+    let text = format!(
+        "duration: 60s\nwarmup: 0s\nclients:\n  - {{ name: c, arrivals: {{ deterministic: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}\n\
+         servers:\n  - {{ name: a, count: 2, zone: a }}\n  - {{ name: b, count: 2, zone: b }}\n\
+         balancers:\n  - {{ name: global, targets: [zone-a, zone-b], health_check: {} }}\n{}{}faults:\n  - {fault}\n",
+        check(2),
+        zone("a"),
+        zone("b")
+    );
+    once(&text).failover.faults.remove(0)
+}
+
+#[test]
+fn the_balancer_in_front_detects_the_loss_of_a_whole_zone_and_not_that_of_a_server() {
+    let close = |found: Option<f64>, expected: f64| found.is_some_and(|found| (found - expected).abs() < 1e-6);
+    // The zone's checks of 11, 12 and 13 s fail at once; then the global ones of 13 and 14 s, whose answers are back at 14.2 s.
+    // After 20.5 s those of 21 and 22 s pass in the zone, those of 22 and 23 s globally, until 23.2 s.
+    let whole = zones("crash: { zone: a, at: 10500ms, for: 10s }");
+    assert!(close(whole.detected_after_s, 3.7) && close(whole.restored_after_s, 2.7), "{whole:?}");
+    // Two servers 2.5 s each and the zone 3.7 s in rotation too long; 1.5 s each and 2.7 s out of it too long.
+    assert!(close(Some(whole.wrong_view_s), 2.0 * 2.5 + 3.7 + 2.0 * 1.5 + 2.7), "{whole:?}");
+    assert_eq!(whole.false_ejections, 0);
+    let server = zones("crash: { server: a-2, at: 10500ms, for: 10s }");
+    assert!(close(server.detected_after_s, 2.5) && close(server.restored_after_s, 1.5), "{server:?}");
+    assert!(close(Some(server.wrong_view_s), 2.5 + 1.5), "{server:?}");
+    let group = zones("crash: { server: a, at: 10500ms, for: 10s }");
+    assert_eq!(
+        (group.detected_after_s, group.restored_after_s),
+        (whole.detected_after_s, whole.restored_after_s),
+        "a group is as good as its zone"
+    );
 }

@@ -521,3 +521,50 @@ fn a_variant_meets_the_same_customers_as_another() {
         .collect();
     assert!(sums.iter().all(|sum| (sum - sums[0]).abs() < 1e-9), "{sums:?}");
 }
+
+/// A server of one slot without a queue refuses whatever comes while it works: only waiting at the balancer avoids that.
+#[test]
+fn bound_requests_wait_at_the_balancer_for_their_own_server() {
+    for algorithm in ["first", "central_queue"] {
+        for sticky in ["source_ip: {}", "cookie: {}"] {
+            let record = once(&format!(
+                "duration: 60s\nwarmup: 0s\nclients:\n  - {{ name: c, arrivals: {{ poisson: {{ rate: 100/s }} }}, population: 9, requests: [{{ work: {{ exponential: {{ mean: 10ms }} }} }}] }}\n\
+                 servers:\n  - {{ name: s, count: 3, queue: 0 }}\nbalancers:\n  - {{ name: lb, targets: [s], algorithm: {algorithm}, sticky: {{ {sticky} }} }}\n"
+            ));
+            assert_eq!(record.requests.failed(), 0, "{algorithm} {sticky}: a server was sent more than it takes");
+            assert!(record.requests.ok > 5500 && record.servers.iter().all(|server| server.mean_queue == 0.0));
+            // At most two requests of each user were under way before its first answer bound it.
+            assert!(record.affinity.requests_moved < 30, "{algorithm} {sticky}: {:?}", record.affinity);
+            assert!(record.classes[0].waited > 1000, "they waited");
+        }
+    }
+}
+
+/// One user, bound to one of two servers of one slot: an M/M/1 queue at the balancer, whatever the other server could do.
+/// Mean response 1 / (100/s - 50/s) = 20 ms.
+#[test]
+fn a_bound_user_makes_a_queue_of_its_own() {
+    let text = "duration: 2000s\nwarmup: 5s\nclients:\n  - { name: c, arrivals: { poisson: { rate: 50/s } }, population: 1, requests: [{ work: { exponential: { mean: 10ms } } }] }\n\
+                servers:\n  - { name: s, count: 2, queue: 0 }\nbalancers:\n  - { name: lb, targets: [s], algorithm: first, sticky: { source_ip: {} } }\n";
+    let records = replications(text, 20);
+    assert!(records.iter().all(|record| record.requests.failed() == 0));
+    let means: Vec<f64> = records.iter().map(latency_ms).collect();
+    let mean = mean(means.iter().copied());
+    // Of 2 million requests: five standard errors, from the replications.
+    let error = (means.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 19.0 / 20.0).sqrt();
+    assert!((mean - 20.0).abs() < 5.0 * error && error < 0.1, "{mean} +- {error}");
+}
+
+/// What waits for a server that hangs goes elsewhere once the checks have found it out; what it had swallowed is lost.
+#[test]
+fn bound_requests_go_elsewhere_when_their_server_leaves_rotation() {
+    let record = once(
+        "duration: 30020ms\nwarmup: 0s\nclients:\n  - { name: c, arrivals: { deterministic: { rate: 20/s } }, population: 1, requests: [{ work: { constant: 10ms } }] }\n\
+         servers:\n  - { name: s, count: 2, queue: 0 }\nbalancers:\n  - { name: lb, targets: [s], algorithm: first, sticky: { cookie: {} }, health_check: { http: /, interval: 1s, timeout: 500ms, unhealthy_after: 2, phase: zero } }\n\
+         faults:\n  - hang: { server: s-1, at: 10005ms }\n",
+    );
+    // Sent at 10 s it was in work when the hang began. Checks of 11 s and 12 s fail, the second at 12.5 s; from then on all go to s-2.
+    assert_eq!((record.stuck, record.unfinished, record.requests.failed()), (1, 1, 0));
+    let waited = record.classes[0].latency.max_ms().unwrap();
+    assert!((waited - 2460.0).abs() < 5.0, "the request of 10.05 s waited until 12.5 s and took 10 ms: {waited}");
+}

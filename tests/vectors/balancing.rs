@@ -43,7 +43,10 @@ const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn choose(balancer: &mut Balancer, user: Option<u64>, tried: &[u32]) -> Option<TargetId> {
     let request = Request { now: Time::ZERO, address: ADDRESS, session: user.unwrap_or(0), path: "/" };
-    match balancer.choose(&request, Holder { user, address: ADDRESS }, tried) {
+    if let Some(target) = balancer.bound_to(Holder { user, address: ADDRESS }, request.now, tried) {
+        return Some(target);
+    }
+    match balancer.choose(&request, tried) {
         Pick::Target(target) => Some(target),
         Pick::Wait | Pick::Nobody => None,
     }

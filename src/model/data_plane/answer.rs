@@ -52,7 +52,7 @@ impl World {
         if balancer.sticky.is_some() && self.attempts[attempt].failure.is_none() {
             self.remember(attempt, hop);
         }
-        let is_awaited = !self.balancers[hop.balancer as usize].waiting.is_empty();
+        let is_awaited = !self.balancers[hop.balancer as usize].line.is_empty();
         self.leave_balancer(attempt);
         if is_awaited {
             // Whoever waits is served after the result, at the same instant.

@@ -136,7 +136,7 @@ impl World {
         let entry = self.entry;
         let balancer = &mut self.balancers[entry as usize];
         balancer.done(target, &Outcome { now, latency, is_answered: true, is_ok: true });
-        let is_awaited = !balancer.waiting.is_empty();
+        let is_awaited = !balancer.line.is_empty();
         self.recorder.request_answered(Answered { class, latency, is_counted, user: None }, now);
         self.free_attempt(attempt);
         if is_awaited {

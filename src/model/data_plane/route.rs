@@ -3,6 +3,7 @@
 use crate::model::attempt::{Hop, Phase, Request};
 use crate::model::client::NONE;
 use crate::model::event::Event;
+use crate::model::line::Waiter;
 use crate::model::plan::TargetRef;
 use crate::model::sticky::{Holder, NOBODY};
 use crate::model::world::World;
@@ -71,25 +72,25 @@ impl World {
         let router = &self.balancers[balancer as usize];
         let (holder, session) = if router.reads_request { self.holder(request) } else { (NOBODY, 0) };
         let path = if router.reads_request { &self.topology.paths[request.path as usize] } else { "" };
+        if let Some(target) = router.bound_to(holder, now, request.tried()) {
+            return match router.has_room(target) {
+                true => self.send_to_target(attempt, balancer, target),
+                false => self.wait(attempt, Some(target)),
+            };
+        }
         let seen = policy::Request { now, address: holder.address, session, path };
-        let pick = self.balancers[balancer as usize].choose(&seen, holder, request.tried());
+        let pick = self.balancers[balancer as usize].choose(&seen, request.tried());
         self.follow(attempt, pick);
     }
 
     /// Does what the balancer has chosen.
     #[inline(always)]
     pub(in crate::model) fn follow(&mut self, attempt: u32, pick: Pick) {
-        let now = self.now();
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
         let balancer = self.hops[place].balancer;
         match pick {
             Pick::Target(target) => self.send_to_target(attempt, balancer, target),
-            Pick::Wait => {
-                let hop = &mut self.hops[place];
-                hop.waits_since = hop.waits_since.min(now);
-                let waiting = self.attempts.at(attempt);
-                self.balancers[balancer as usize].waiting.push_back(waiting);
-            }
+            Pick::Wait => self.wait(attempt, None),
             Pick::Nobody => {
                 self.attempts[attempt].strike = self.blame_balancer(balancer);
                 self.attempts[attempt].failure = Some(Failure::NoServer);
@@ -134,27 +135,40 @@ impl World {
         }
     }
 
+    /// It waits at the balancer for any target, or for the one that its user is bound to. Who is being dispatched has a number
+    /// in the line and keeps it.
+    #[inline(never)]
+    fn wait(&mut self, attempt: u32, bound_to: Option<TargetId>) {
+        let now = self.now();
+        let place = self.hop_place(attempt, self.attempts[attempt].depth);
+        let hop = &mut self.hops[place];
+        hop.waits_since = hop.waits_since.min(now);
+        let balancer = &mut self.balancers[hop.balancer as usize];
+        let number = match balancer.dispatched.filter(|waiter| waiter.attempt == self.attempts.at(attempt)) {
+            Some(waiter) => waiter.number,
+            None => balancer.line.number(),
+        };
+        balancer.line.put(Waiter { number, attempt: self.attempts.at(attempt) }, bound_to);
+    }
+
     /// Sends on what waits in a balancer as far as there is room. Not recursive: a target that refuses at once ends here too.
     #[inline(never)]
     pub(in crate::model) fn dispatch_waiting(&mut self, balancer: u32) {
         let index = balancer as usize;
-        if self.balancers[index].waiting.is_empty() || std::mem::replace(&mut self.balancers[index].is_dispatching, true) {
+        if self.balancers[index].line.is_empty() || self.balancers[index].dispatched.is_some() {
             return;
         }
-        while let Some(waiting) = self.balancers[index].waiting.pop_front() {
-            if !self.attempts.is_current(waiting) {
+        while let Some(waiter) = self.balancers[index].next_in_line() {
+            if !self.attempts.is_current(waiter.attempt) {
                 continue;
             }
-            let before = self.balancers[index].waiting.len();
-            self.route(waiting.index);
-            if self.balancers[index].waiting.len() > before {
-                // It waits again, behind the others now: back to the front, until something else ends.
-                if let Some(again) = self.balancers[index].waiting.pop_back() {
-                    self.balancers[index].waiting.push_front(again);
-                }
+            self.balancers[index].dispatched = Some(waiter);
+            self.route(waiter.attempt.index);
+            if self.balancers[index].line.waits_for_any(waiter.number) {
+                // No target has room, so nobody else can go either.
                 break;
             }
         }
-        self.balancers[index].is_dispatching = false;
+        self.balancers[index].dispatched = None;
     }
 }

@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::document::Path;
 use crate::scenario::{Arrivals, Client, Trace, TraceFormat};
-use crate::units::{Rate, Span};
+use crate::units::{Rate, Span, plain};
 
 /// Above this more than one request would arrive in a nanosecond, the unit of time.
 const RATE_MAX: f64 = 1e9;
@@ -103,7 +103,7 @@ impl Checker<'_> {
         if let Some(pace) = trace.pace
             && (pace <= 0.0 || pace > 1e9)
         {
-            self.error(&path.field("pace"), format!("is {pace}; it is a number above 0 (2.0 is twice as fast)"));
+            self.error(&path.field("pace"), format!("is {}; it is a number above 0 (2.0 is twice as fast)", plain(pace)));
         }
         match trace.format {
             TraceFormat::Combined => self.no_columns(path, trace),

@@ -3,7 +3,7 @@
 use super::{Checker, item};
 use crate::document::Path;
 use crate::scenario::{Arrivals, Client, Failure, Retry, Session, SessionLength, Trace};
-use crate::units::{Share, Span};
+use crate::units::{Share, Span, plain};
 use std::collections::BTreeSet;
 
 const TRIES_MAX: u32 = 1000;
@@ -43,7 +43,7 @@ impl Checker<'_> {
                 self.error_help(&path, "is 0; there is one user at least", "leave it out to make every request a user of its own");
             }
             if population.zipf < 0.0 || population.zipf > 100.0 {
-                let what = format!("is {}; the exponent of popularity is a number from 0 (all alike) to 100", population.zipf);
+                let what = format!("is {}; the exponent of popularity is a number from 0 (all alike) to 100", plain(population.zipf));
                 self.error(&path.field("zipf"), what);
             }
         }
@@ -71,7 +71,7 @@ impl Checker<'_> {
         for (i, class) in client.requests.iter().enumerate() {
             let path = path.index(i);
             if class.weight < 0.0 || class.weight > 1e12 {
-                self.error(&path.field("weight"), format!("is {}; a weight is a number from 0 to 1e12", class.weight));
+                self.error(&path.field("weight"), format!("is {}; a weight is a number from 0 to 1e12", plain(class.weight)));
             }
             if let Some(wrong) = class.path.as_ref().filter(|path| !path.starts_with('/')) {
                 self.error(&path.field("path"), format!("is `{wrong}`; a path begins with `/`"));
@@ -92,7 +92,10 @@ impl Checker<'_> {
         match session.requests {
             SessionLength::Constant(0) => self.error(&chosen, "is 0; a session has one request at least"),
             SessionLength::Geometric { mean } if mean < 1.0 => {
-                self.error(&chosen.field("mean"), format!("is {mean}; a session has one request at least, so the mean is 1 or more"));
+                self.error(
+                    &chosen.field("mean"),
+                    format!("is {}; a session has one request at least, so the mean is 1 or more", plain(mean)),
+                );
             }
             SessionLength::Uniform { min: 0, .. } => self.error(&chosen.field("min"), "is 0; a session has one request at least"),
             SessionLength::Uniform { min, max } if min > max => {

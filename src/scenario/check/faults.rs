@@ -5,7 +5,7 @@ use super::{Checker, item};
 use crate::dist::Distribution;
 use crate::document::Path;
 use crate::scenario::Fault;
-use crate::units::{Share, Span};
+use crate::units::{Share, Span, plain};
 use std::collections::BTreeSet;
 
 /// What every kind of fault has.
@@ -57,7 +57,7 @@ impl Checker<'_> {
             self.again_and_again(&path, &common);
             match fault {
                 Fault::Slow(slow) if slow.factor <= 0.0 || slow.factor > 1e9 => {
-                    let what = format!("is {}; it is a number above 0 (5 makes work take five times as long)", slow.factor);
+                    let what = format!("is {}; it is a number above 0 (5 makes work take five times as long)", plain(slow.factor));
                     self.error(&path.field("factor"), what);
                 }
                 Fault::Errors(errors) if errors.share == Share(0.0) => {

@@ -1,11 +1,12 @@
-//! The load that clients offer against the capacity of the servers: a warning where it exceeds it and is simple to compute.
+//! The load that clients offer: an error where it is more than can be simulated, a warning where it exceeds the capacity of the
+//! servers and is simple to compute.
 
 use super::Checker;
 use super::names::Named;
 use crate::dist::Distribution;
 use crate::document::Path;
-use crate::scenario::{Arrivals, Client, Limit, SessionLength};
-use std::collections::BTreeSet;
+use crate::scenario::{Arrivals, Client, Limit, ServerGroup, SessionLength};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The mean in seconds, where it can be read off the parameters.
 pub(super) fn mean_s(distribution: &Distribution) -> Option<f64> {
@@ -25,6 +26,28 @@ pub(super) fn mean_s(distribution: &Distribution) -> Option<f64> {
     }
 }
 
+/// Requests of a run, all replications and variants apart: beyond, a run takes hours on any computer.
+const REQUESTS_MAX: f64 = 1e11;
+
+/// Requests until `end_s`, where they can be read off the parameters.
+fn requests_until(client: &Client, end_s: f64) -> Option<f64> {
+    let Arrivals::Piecewise { points } = &client.arrivals else { return Some(rate_per_s(client)? * end_s) };
+    // Constant before the first point and behind the last; trapezoids in between.
+    let at = |index: usize| (points[index].at.as_secs_f64().min(end_s), points[index].rate.0);
+    let (first, last) = (at(0), at(points.len() - 1));
+    let between = (1..points.len()).map(|index| (at(index).0 - at(index - 1).0) * (at(index).1 + at(index - 1).1) / 2.0);
+    Some((first.0 * first.1 + between.sum::<f64>() + (end_s - last.0) * last.1) * requests_per_arrival(client))
+}
+
+fn requests_per_arrival(client: &Client) -> f64 {
+    match client.session.as_ref().map(|session| session.requests) {
+        None => 1.0,
+        Some(SessionLength::Constant(requests)) => f64::from(requests),
+        Some(SessionLength::Geometric { mean }) => mean,
+        Some(SessionLength::Uniform { min, max }) => (f64::from(min) + f64::from(max)) / 2.0,
+    }
+}
+
 /// Requests per second over a long time.
 fn rate_per_s(client: &Client) -> Option<f64> {
     let arrivals = match &client.arrivals {
@@ -40,13 +63,7 @@ fn rate_per_s(client: &Client) -> Option<f64> {
         Arrivals::Renewal { gap } => 1.0 / mean_s(gap)?,
         Arrivals::Piecewise { .. } | Arrivals::Closed { .. } | Arrivals::Trace(_) => return None,
     };
-    let per_arrival = match client.session.as_ref().map(|session| session.requests) {
-        None => 1.0,
-        Some(SessionLength::Constant(requests)) => f64::from(requests),
-        Some(SessionLength::Geometric { mean }) => mean,
-        Some(SessionLength::Uniform { min, max }) => (f64::from(min) + f64::from(max)) / 2.0,
-    };
-    Some(arrivals * per_arrival)
+    Some(arrivals * requests_per_arrival(client))
 }
 
 /// Mean work of a request in seconds on a server of speed 1.
@@ -59,6 +76,19 @@ fn work_s(client: &Client) -> Option<f64> {
 }
 
 impl Checker<'_> {
+    /// More than can be simulated.
+    pub(super) fn requests_of_a_run(&mut self) {
+        let scenario = self.scenario;
+        let Some(duration) = scenario.duration else { return };
+        let requests: f64 = scenario.clients.iter().filter_map(|client| requests_until(client, duration.as_secs_f64())).sum();
+        if requests > REQUESTS_MAX {
+            let what =
+                format!("is {duration}, in which some {requests:.0e} requests arrive; at most {REQUESTS_MAX:e} can be simulated in a run");
+            let help = "lower the rates, or simulate a shorter time: a hundred thousand requests give a good p99";
+            self.error_help(&Path::root().field("duration"), what, help);
+        }
+    }
+
     pub(super) fn load(&mut self) {
         let offered: Option<f64> = self.scenario.clients.iter().map(|client| Some(rate_per_s(client)? * work_s(client)?)).sum();
         let (Some(offered), Some(capacity)) = (offered, self.capacity()) else { return };
@@ -79,28 +109,24 @@ impl Checker<'_> {
     fn capacity(&self) -> Option<f64> {
         let mut todo = vec![self.entry_index()?];
         let mut seen = BTreeSet::new();
-        let mut servers = BTreeSet::new();
-        let mut capacity = 0.0;
+        let mut groups: BTreeMap<&str, &ServerGroup> = BTreeMap::new();
+        let mut singles: BTreeMap<(&str, u32), &ServerGroup> = BTreeMap::new();
         while let Some(index) = todo.pop() {
             for target in &self.scenario.balancers[index].targets {
-                let (group, numbers) = match self.names.get(target)? {
-                    Named::Balancer(next) => {
-                        if seen.insert(next) {
-                            todo.push(next);
-                        }
-                        continue;
-                    }
-                    Named::Group(group) => (group, 1..=group.count),
-                    Named::Server(group, number) => (group, number..=number),
-                };
-                let Limit::Bounded(slots) = group.slots else { return None };
-                for number in numbers {
-                    if servers.insert((group.name.as_str(), number)) {
-                        capacity += f64::from(slots) * group.speed;
-                    }
+                match self.names.get(target)? {
+                    Named::Balancer(next) if seen.insert(next) => todo.push(next),
+                    Named::Balancer(_) => {}
+                    Named::Group(group) => drop(groups.insert(&group.name, group)),
+                    Named::Server(group, number) => drop(singles.insert((&group.name, number), group)),
                 }
             }
         }
-        Some(capacity)
+        let of_one = |group: &ServerGroup| match group.slots {
+            Limit::Bounded(slots) => Some(f64::from(slots) * group.speed),
+            Limit::Unbounded => None,
+        };
+        let whole: Option<f64> = groups.values().map(|group| Some(of_one(group)? * f64::from(group.count))).sum();
+        let single: Option<f64> = singles.iter().filter(|((name, _), _)| !groups.contains_key(name)).map(|(_, group)| of_one(group)).sum();
+        Some(whole? + single?)
     }
 }

@@ -73,7 +73,7 @@ impl Checker<'_> {
         let mut seen = BTreeMap::new();
         for (path, name) in named {
             let path = path.field("name");
-            if name.is_empty() || name.chars().any(char::is_control) {
+            if name.trim().is_empty() || name.chars().any(char::is_control) {
                 self.error(&path, "is not a name; a name has letters, digits, `-` and `_`");
             } else if seen.insert(name, ()).is_some() {
                 self.error(&path, format!("is `{name}`, which another {what} is called already"));

@@ -3,6 +3,7 @@
 use super::{Checker, item};
 use crate::document::Path;
 use crate::scenario::Limit;
+use crate::units::plain;
 
 const SERVERS_MAX: u64 = 100_000;
 pub(super) const WEIGHT_MAX: u32 = 1_000_000;
@@ -19,7 +20,7 @@ impl Checker<'_> {
                 self.error(&path.field("slots"), "is 0; a server without a slot works on nothing");
             }
             if group.speed.is_nan() || group.speed <= 0.0 || group.speed > 1e6 {
-                let what = format!("is {}; a server has a speed above 0 and at most 1000000 (1.0 is the reference)", group.speed);
+                let what = format!("is {}; a server has a speed above 0 and at most 1000000 (1.0 is the reference)", plain(group.speed));
                 self.error(&path.field("speed"), what);
             }
             self.weight(&path, group.weight);

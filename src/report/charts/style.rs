@@ -1,0 +1,143 @@
+//! How pictures look: colors, dashes, sizes of text, and numbers with their units.
+//!
+//! The colors of series are those of Okabe and Ito, which color-blind people tell apart ("Color Universal Design", 2008), without the yellow,
+//! which does not show on white; dashes and labels say the same again.
+
+use crate::error::printable;
+use plotters::style::RGBColor;
+
+/// A color by its part in a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    /// Of the variant with this place.
+    Series(usize),
+    Ink,
+    Muted,
+    Grid,
+    /// Failures and faults.
+    Bad,
+    /// From nothing (0) to much ([`HEAT_STEPS`]).
+    Heat(usize),
+}
+
+const SERIES: [(u8, u8, u8); 7] =
+    [(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (40, 40, 40)];
+const INK: (u8, u8, u8) = (26, 26, 26);
+const MUTED: (u8, u8, u8) = (90, 90, 90);
+const GRID: (u8, u8, u8) = (222, 222, 222);
+const BAD: (u8, u8, u8) = (193, 18, 31);
+/// Light to dark, even steps of lightness.
+const HEAT: [(u8, u8, u8); 9] = [
+    (247, 247, 245),
+    (221, 236, 240),
+    (188, 219, 232),
+    (146, 197, 221),
+    (98, 170, 207),
+    (56, 139, 190),
+    (30, 106, 164),
+    (16, 73, 128),
+    (8, 42, 84),
+];
+/// The highest step of [`Color::Heat`].
+pub const HEAT_STEPS: usize = HEAT.len() - 1;
+
+impl Color {
+    pub fn rgb(self) -> RGBColor {
+        let (r, g, b) = match self {
+            Color::Series(series) => SERIES[series % SERIES.len()],
+            Color::Ink => INK,
+            Color::Muted => MUTED,
+            Color::Grid => GRID,
+            Color::Bad => BAD,
+            Color::Heat(step) => HEAT[step.min(HEAT_STEPS)],
+        };
+        RGBColor(r, g, b)
+    }
+}
+
+/// The CSS variable of a color, with its value for white paper.
+pub fn css(rgb: (u8, u8, u8)) -> String {
+    let numbered = |name: &str, list: &[(u8, u8, u8)], first: usize| {
+        list.iter().position(|known| *known == rgb).map(|place| format!("{name}-{}", place + first))
+    };
+    let named = [("ink", INK), ("muted", MUTED), ("grid", GRID), ("bad", BAD)];
+    let named = || named.into_iter().find(|(_, known)| *known == rgb).map(|(name, _)| name.to_owned());
+    let hex = format!("#{:02x}{:02x}{:02x}", rgb.0, rgb.1, rgb.2);
+    match numbered("series", &SERIES, 1).or_else(|| numbered("heat", &HEAT, 0)).or_else(named) {
+        Some(name) => format!("var(--{name}, {hex})"),
+        None => hex,
+    }
+}
+
+/// Dashes of a series, for `stroke-dasharray`: solid for as many as there are colors, then others.
+pub fn dashes(series: usize) -> &'static str {
+    ["", "7 3", "2 2", "9 3 2 3"][(series / SERIES.len()) % 4]
+}
+
+/// Size of labels, in units of the view box.
+pub const TEXT: f64 = 11.0;
+
+/// How wide a text is at a size, about; digits and letters of common sans-serif fonts.
+pub fn text_width(text: &str, size: f64) -> f64 {
+    let wide = |c: char| match c {
+        'i' | 'l' | 'j' | '.' | ',' | ':' | '\'' | '|' | ' ' => 0.32,
+        'm' | 'w' | 'M' | 'W' | '%' => 0.88,
+        c if c.is_uppercase() => 0.68,
+        c if c.is_ascii() => 0.56,
+        _ => 1.0,
+    };
+    text.chars().map(wide).sum::<f64>() * size
+}
+
+/// Characters of a label.
+const LABEL_MAX: usize = 26;
+
+/// A name as a label: without control characters, the middle left out where it is long.
+pub fn short_name(name: &str) -> String {
+    let name: Vec<char> = printable(name, usize::MAX).chars().collect();
+    if name.len() <= LABEL_MAX {
+        return name.into_iter().collect();
+    }
+    let (front, back) = (LABEL_MAX * 3 / 5, LABEL_MAX - LABEL_MAX * 3 / 5 - 1);
+    name[..front].iter().chain(&['…']).chain(&name[name.len() - back..]).collect()
+}
+
+/// A latency: `0.5 ms`, `20 ms`, `1.5 s`.
+pub fn latency(ms: f64) -> String {
+    match ms {
+        0.0 => "0".to_owned(),
+        _ if ms >= 1000.0 => format!("{} s", plain(ms / 1000.0)),
+        _ if ms < 0.0995 => format!("{} µs", plain(ms * 1000.0)),
+        _ => format!("{} ms", plain(ms)),
+    }
+}
+
+/// Three significant digits, without zeros behind the point.
+pub fn plain(value: f64) -> String {
+    let size = value.abs();
+    let digits = match size {
+        0.0 => return "0".to_owned(),
+        _ if !(1e-4..1e6).contains(&size) => return format!("{value:.2e}"),
+        _ if size >= 99.95 => 0,
+        _ if size >= 9.995 => 1,
+        _ if size >= 0.9995 => 2,
+        _ if size >= 0.0995 => 3,
+        _ => 5,
+    };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { super::super::whole(value) }
+}
+
+/// A share: `12.5 %`.
+pub fn share(share: f64) -> String {
+    format!("{} %", plain(share * 100.0))
+}
+
+/// A moment of a run: `90 s`, `2:30`, `1:02:30`.
+pub fn moment(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{} s", plain(s)),
+        s if s < 3600.0 => format!("{}:{:02}", (s / 60.0) as u64, (s % 60.0) as u64),
+        s => format!("{}:{:02}:{:02}", (s / 3600.0) as u64, (s % 3600.0 / 60.0) as u64, (s % 60.0) as u64),
+    }
+}
