@@ -9,7 +9,7 @@ pub const GRAY_FAILURE: Lesson = Lesson {
     without: &[
         &[("servers.web.count", "7")],
         &[("faults[0].slow.factor", "1")],
-        &[("faults[1].errors.at_once", "true")],
+        &[("faults[1].errors", "{ server: web-2, share: 100%, at_once: true }")],
         &[("faults[1].errors.server", "web")],
         &[("servers.web.slots", "2"), ("servers.web.queue", "0")],
         &[("balancers.edge.health_check", "{ http: /ping, interval: 1s, unhealthy_after: 1 }")],
