@@ -1,16 +1,17 @@
 //! Resolves a checked scenario into the plan of its runs: names to indexes, units to nanoseconds, defaults to values.
 
+mod clients;
+mod faults;
+mod routing;
+
 use crate::dist::{Distribution, Sampler};
-use crate::input::{Inputs, TraceData};
-use crate::model::plan::{
-    ArrivalPlan, BalancerPlan, CheckPlan, ClassChoice, ClassPlan, ClientPlan, FaultKind, FaultPlan, FaultSchedule, RetryPlan, ServerPlan,
-    SessionPlan, StickyPlan, TargetRef, Topology, TracePlan, Users,
-};
-use crate::scenario::{
-    Abandoned, Arrivals, Balancer, Client, Discipline, Fault, HealthCheck, Initially, IntervalFrom, Phase, RequestClass, Retry, RetryTo,
-    Scenario, ServerGroup, Slo, Sticky, Warmup, WhenNone,
-};
+use crate::input::Inputs;
+use crate::model::plan::{ArrivalPlan, BalancerPlan, ClientPlan, FaultPlan, ServerPlan, TargetRef, Topology};
+use crate::scenario::{Scenario, Slo, Warmup};
 use crate::units::{Span, Time};
+use clients::compile_client;
+use faults::compile_fault;
+use routing::{compile_balancer, compile_group};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -157,209 +158,6 @@ fn sampler(distribution: &Distribution, inputs: &Inputs) -> Sampler {
 
 fn delay(latency: Option<&Distribution>, inputs: &Inputs) -> Sampler {
     sampler(latency.unwrap_or(&Distribution::Constant(Span::ZERO)), inputs)
-}
-
-// ---- Clients ----------------------------------------------------------------------------------------------------------
-
-fn compile_client(
-    client: &Client,
-    is_one_of_many: bool,
-    classes: &mut Vec<ClassPlan>,
-    paths: &mut Paths,
-    inputs: &Inputs,
-) -> Result<ClientPlan, String> {
-    let trace = match &client.arrivals {
-        Arrivals::Trace(trace) => Some(inputs.trace(trace).ok_or_else(|| format!("trace {} was not read", trace.file))?),
-        _ => None,
-    };
-    let choices = compile_classes(client, is_one_of_many, classes, paths, inputs);
-    let users = match (&trace, &client.arrivals, &client.population) {
-        (Some(trace), ..) if trace.client.is_some() => Users::Traced(trace.clients.len() as u32),
-        (_, Arrivals::Closed { users, .. }, _) => Users::Alike(*users),
-        (_, _, None) => Users::Unbounded,
-        (_, _, Some(population)) if population.zipf == 0.0 => Users::Alike(population.users),
-        (_, _, Some(population)) => Users::Zipf { users: population.users, exponent: population.zipf },
-    };
-    Ok(ClientPlan {
-        name: client.name.clone(),
-        arrivals: compile_arrivals(&client.arrivals, trace, paths, inputs),
-        users,
-        nat: client.addresses.map(|addresses| (addresses.nat.share, addresses.nat.behind)),
-        session: client.session.as_ref().map(|session| SessionPlan { requests: session.requests, think: sampler(&session.think, inputs) }),
-        classes: choices,
-        latency: delay(client.latency.as_ref(), inputs),
-        timeout: client.timeout,
-        retry: client.retry.as_ref().map(compile_retry),
-    })
-}
-
-/// The client's classes; a trace that says the work itself has one that is only a name.
-fn compile_classes(
-    client: &Client,
-    is_one_of_many: bool,
-    classes: &mut Vec<ClassPlan>,
-    paths: &mut Paths,
-    inputs: &Inputs,
-) -> Vec<ClassChoice> {
-    let traced = [RequestClass { name: None, path: None, weight: 1.0, work: Distribution::Constant(Span::ZERO) }];
-    let given = if client.requests.is_empty() { &traced[..] } else { &client.requests[..] };
-    let mut choices = Vec::new();
-    for class in given {
-        let path = class.path.as_deref().unwrap_or("/");
-        let own = class.name.as_deref().or(class.path.as_deref()).unwrap_or("all");
-        let name = if is_one_of_many { format!("{} {own}", client.name) } else { own.to_owned() };
-        choices.push(ClassChoice { class: classes.len() as u32, weight: class.weight, work: sampler(&class.work, inputs) });
-        classes.push(ClassPlan { name, path: paths.add(path) });
-    }
-    choices
-}
-
-fn compile_arrivals(arrivals: &Arrivals, trace: Option<Arc<TraceData>>, paths: &mut Paths, inputs: &Inputs) -> ArrivalPlan {
-    match arrivals {
-        Arrivals::Poisson { rate } => ArrivalPlan::Poisson { per_second: rate.0 },
-        Arrivals::Deterministic { rate } => ArrivalPlan::Deterministic { per_second: rate.0 },
-        Arrivals::Renewal { gap } => ArrivalPlan::Renewal { gap: sampler(gap, inputs) },
-        Arrivals::Mmpp { states } => {
-            ArrivalPlan::Mmpp { states: states.iter().map(|state| (state.rate.0, state.mean_stay.as_secs_f64())).collect() }
-        }
-        Arrivals::Diurnal { mean, amplitude, period } => {
-            ArrivalPlan::Diurnal { mean: mean.0, amplitude: amplitude.0, period_s: period.as_secs_f64() }
-        }
-        Arrivals::Piecewise { points } => {
-            ArrivalPlan::Piecewise { points: points.iter().map(|point| (point.at.as_secs_f64(), point.rate.0)).collect() }
-        }
-        Arrivals::Burst { base, peak, every, lasts } => ArrivalPlan::Burst { base: base.0, peak: peak.0, every: *every, lasts: *lasts },
-        Arrivals::Closed { users, think } => ArrivalPlan::Closed { users: *users, think: sampler(think, inputs) },
-        Arrivals::Trace(_) => ArrivalPlan::Trace(Arc::new(trace.map_or_else(TracePlan::default, |trace| compile_trace(&trace, paths)))),
-    }
-}
-
-fn compile_trace(trace: &TraceData, paths: &mut Paths) -> TracePlan {
-    let places: Vec<u32> = trace.paths.iter().map(|path| paths.add(path)).collect();
-    TracePlan {
-        at: trace.at.clone(),
-        work: trace.work.clone().unwrap_or_default(),
-        client: trace.client.clone().unwrap_or_default(),
-        addresses: trace.clients.iter().map(|client| client.address).collect(),
-        path: trace.path.iter().flatten().map(|path| places[*path as usize]).collect(),
-    }
-}
-
-fn compile_retry(retry: &Retry) -> RetryPlan {
-    RetryPlan {
-        max: retry.max,
-        when: retry.when.clone(),
-        base: retry.backoff.base,
-        backoff_max: retry.backoff.max,
-        jitter: retry.backoff.jitter,
-        budget: retry.budget,
-        to_other: retry.to == RetryTo::Other,
-    }
-}
-
-// ---- Servers and balancers --------------------------------------------------------------------------------------------
-
-fn compile_group(group: &ServerGroup, inputs: &Inputs) -> Vec<ServerPlan> {
-    let server = |number: u32| ServerPlan {
-        name: format!("{}-{number}", group.name),
-        group: group.name.clone(),
-        slots: group.slots.count(),
-        queue: group.queue.count(),
-        is_ps: group.discipline == Discipline::Ps,
-        speed: group.speed,
-        weight: group.weight,
-        latency: delay(group.latency.as_ref(), inputs),
-        cancels_abandoned: group.abandoned == Abandoned::Cancel,
-    };
-    (1..=group.count).map(server).collect()
-}
-
-fn compile_balancer(balancer: &Balancer, names: &Names, inputs: &Inputs) -> Result<BalancerPlan, String> {
-    let targets: Vec<Vec<TargetRef>> = balancer.targets.iter().map(|target| names.targets(target)).collect::<Result<_, _>>()?;
-    Ok(BalancerPlan {
-        name: balancer.name.clone(),
-        targets: targets.concat(),
-        algorithm: balancer.algorithm.clone(),
-        when_none: balancer.health_check.as_ref().map_or(WhenNone::Fail, |check| check.when_none),
-        check: balancer.health_check.as_ref().map(compile_check),
-        sticky: balancer.sticky.as_ref().map(|sticky| match sticky {
-            Sticky::Cookie { ttl, .. } => StickyPlan::Cookie { ttl: *ttl },
-            Sticky::SourceIp { ttl } => StickyPlan::SourceIp { ttl: *ttl },
-        }),
-        retry: balancer.retry.as_ref().map(compile_retry),
-        connect_timeout: balancer.connect_timeout,
-        timeout: balancer.timeout,
-        latency: delay(balancer.latency.as_ref(), inputs),
-        weight: balancer.weight,
-    })
-}
-
-fn compile_check(check: &HealthCheck) -> CheckPlan {
-    CheckPlan {
-        is_http: check.http.is_some(),
-        status: check.status,
-        interval: check.interval,
-        timeout: check.timeout,
-        unhealthy_after: check.unhealthy_after,
-        healthy_after: check.healthy_after,
-        from_end: check.interval_from == IntervalFrom::End,
-        random_phase: check.phase == Phase::Random,
-        initially_healthy: check.initially == Initially::Healthy,
-        joins_queue: check.checks_queue,
-    }
-}
-
-// ---- Faults -----------------------------------------------------------------------------------------------------------
-
-/// Where and when, as every kind of fault says it.
-struct Place<'a> {
-    server: &'a Option<String>,
-    zone: &'a Option<String>,
-    at: Option<Span>,
-    lasts: Option<Span>,
-    random: Option<(&'a Distribution, &'a Distribution)>,
-}
-
-/// Takes the fields that the kinds have in common out of one of them.
-macro_rules! place {
-    ($fault:expr) => {
-        Place {
-            server: &$fault.server,
-            zone: &$fault.zone,
-            at: $fault.at,
-            lasts: $fault.lasts,
-            random: $fault.mtbf.as_ref().zip($fault.mttr.as_ref()),
-        }
-    };
-}
-
-fn compile_fault(fault: &Fault, scenario: &Scenario, names: &Names, inputs: &Inputs) -> Result<FaultPlan, String> {
-    let (word, kind, place) = match fault {
-        Fault::Crash(fault) => ("crash", FaultKind::Crash, place!(fault)),
-        Fault::Hang(fault) => ("hang", FaultKind::Hang, place!(fault)),
-        Fault::Blackhole(fault) => ("blackhole", FaultKind::Blackhole, place!(fault)),
-        Fault::Errors(fault) => ("errors", FaultKind::Errors { share: fault.share.0, at_once: fault.at_once }, place!(fault)),
-        Fault::Slow(fault) => ("slow", FaultKind::Slow { factor: fault.factor }, place!(fault)),
-        Fault::Flap(fault) => {
-            let place = Place { server: &fault.server, zone: &fault.zone, at: fault.at, lasts: fault.lasts, random: None };
-            ("flap", FaultKind::Crash, place)
-        }
-    };
-    let (at, until) =
-        (Time::ZERO + place.at.unwrap_or_default(), place.lasts.map(|lasts| Time::ZERO + place.at.unwrap_or_default() + lasts));
-    let schedule = match (fault, place.random) {
-        (Fault::Flap(flap), _) => FaultSchedule::Flap { at, until, up: flap.up, down: flap.down },
-        (_, Some((mtbf, mttr))) => FaultSchedule::Random { mtbf: sampler(mtbf, inputs), mttr: sampler(mttr, inputs) },
-        _ => FaultSchedule::Once { at, until },
-    };
-    let (whom, servers) = match (place.server, place.zone) {
-        (Some(server), _) => (server.clone(), names.servers(server)?),
-        (None, Some(zone)) => (format!("zone {zone}"), names.zones.get(zone).cloned().ok_or_else(|| format!("`{zone}` is not a zone"))?),
-        (None, None) => return Err(format!("the fault `{word}` says neither `server` nor `zone`")),
-    };
-    let is_alone = scenario.faults.len() == 1;
-    let when = if at > Time::ZERO && !is_alone { format!(" at {}", Span(at.0)) } else { String::new() };
-    Ok(FaultPlan { name: format!("{word} {whom}{when}"), stream: format!("{word} {whom}"), kind, servers, schedule })
 }
 
 /// Tells those of one name apart by a number.

@@ -1,6 +1,10 @@
 //! Quantities with their units: instants and spans in nanoseconds, rates per second, shares. Parsed from and printed
 //! as the scenario file writes them (`250ms`, `90/s`, `5%`).
 
+mod size;
+
+pub use size::Size;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;

@@ -4,6 +4,7 @@
 pub mod arrivals;
 pub mod attempt;
 pub mod balancer;
+mod books;
 pub mod checker;
 pub mod client;
 mod control_plane;

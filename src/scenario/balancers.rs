@@ -1,6 +1,6 @@
 //! `balancers`: what routes requests, by which algorithm, to whom, and with which checks and stickiness.
 
-use super::{HealthCheck, Retry};
+use super::{Connections, Dns, Established, HealthCheck, Layer, Members, Retry, Rule, SlowStart, Tls};
 use crate::dist::Distribution;
 use crate::policy::Algorithm;
 use crate::units::Span;
@@ -39,17 +39,50 @@ pub struct Balancer {
     /// Weight of this balancer where it is the target of another one. Default: 1.
     #[serde(default = "one")]
     pub weight: u32,
-    /// Independent copies of the balancer. More than 1 is part of a later release.
+    /// Independent copies of the balancer, each with its own counts, health view and draws; each request (at an `l4` balancer: each
+    /// connection) goes through one of them at random. Default: 1.
     #[serde(default = "one")]
     pub instances: u32,
+    /// Whether connections or requests are routed. Default: l7.
+    #[serde(default)]
+    pub layer: Layer,
+    /// Zone in which it stands. Default: none, near to everything.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Node on which it runs, such as `worker-1`; when the node is lost, so is the balancer. Default: none.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// Only targets in its own zone are used (where it has a zone). Default: false.
+    #[serde(default)]
+    pub own_zone_only: bool,
+    /// Rules on the request decide instead of the algorithm; what no rule matches is answered 404.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// Makes it a name that clients resolve.
+    #[serde(default)]
+    pub dns: Option<Dns>,
+    /// TLS ends here.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// Connections to the targets that are kept and used again. Default: a new one for each try, at no cost.
+    #[serde(default)]
+    pub connections: Option<Connections>,
+    /// A connection through (l4) or to (l7) this balancer that is idle for so long is forgotten. Default: never.
+    #[serde(default)]
+    pub idle_timeout: Option<Span>,
+    /// What becomes of connections to a target that turns unhealthy (l4). Default: keep.
+    #[serde(default)]
+    pub established: Established,
+    /// How a new target comes to its full share. Default: at once.
+    #[serde(default)]
+    pub slow_start: Option<SlowStart>,
+    /// How it comes to know pods among its targets. Default: all its targets are members all the time.
+    #[serde(default)]
+    pub members: Option<Members>,
     /// Known, but part of a later release.
     #[serde(default)]
     #[schemars(skip)]
     pub passive_health: Option<crate::document::Later>,
-    /// Known, but part of a later release.
-    #[serde(default)]
-    #[schemars(skip)]
-    pub slow_start: Option<crate::document::Later>,
 }
 
 fn one() -> u32 {

@@ -1,10 +1,12 @@
 //! `clients`: who sends requests, when, as whom, and what they do when no answer comes.
 
+use super::Trace;
 use crate::dist::Distribution;
 use crate::document::{text_or_map, whole_number};
-use crate::units::{Rate, SPAN_MAX, Share, Span};
+use crate::units::{Rate, SPAN_MAX, Share, Size, Span};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 
 /// A population of clients that behave alike.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -35,6 +37,12 @@ pub struct Client {
     /// When and how the client tries again. Default: never.
     #[serde(default)]
     pub retry: Option<Retry>,
+    /// Zone in which the clients are. Default: none, near to everything.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Connections that are kept and used again. Default: a new one for each try, at no cost.
+    #[serde(default)]
+    pub connections: Option<super::Connections>,
     /// Known, but part of a later release.
     #[serde(default)]
     #[schemars(skip)]
@@ -124,66 +132,6 @@ pub struct RatePoint {
     pub at: Span,
     /// Arrival rate at that time.
     pub rate: Rate,
-}
-
-/// Arrivals read from a file: CSV with a header, or an access log.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Trace {
-    /// Path relative to the scenario file; `.gz` is unpacked as it is read.
-    pub file: String,
-    /// `csv` (default) or `combined`, the log format of Apache and nginx.
-    #[serde(default)]
-    pub format: TraceFormat,
-    /// The column with the arrival time. CSV only.
-    #[serde(default)]
-    pub time: Option<TimeColumn>,
-    /// Work of each request: a constant plus each column times its unit. CSV only; without it the work comes from `requests`.
-    #[serde(default)]
-    pub work: Option<TraceWork>,
-    /// Column that says who the client is; an IP address is the client's address too. CSV only.
-    #[serde(default)]
-    pub client: Option<String>,
-    /// Column with the path. CSV only.
-    #[serde(default)]
-    pub path: Option<String>,
-    /// Speed of the replay: 2.0 is twice as fast. Default: 1.
-    #[serde(default)]
-    pub pace: Option<f64>,
-}
-
-/// How the file of a trace is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TraceFormat {
-    /// Comma-separated values with a header.
-    #[default]
-    Csv,
-    /// An access log of Apache or nginx.
-    Combined,
-}
-
-/// Where the arrival time stands: a number in `unit` since the start; without a unit a date-time, counted from the first row.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TimeColumn {
-    /// Name of the column in the header.
-    pub column: String,
-    /// What 1 in the column stands for, such as `1ms`.
-    #[serde(default)]
-    pub unit: Option<Span>,
-}
-
-/// Work of a traced request.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TraceWork {
-    /// Work of every request, whatever its columns say. Default: 0s.
-    #[serde(default)]
-    pub constant: Span,
-    /// Each column with the work that one unit of it costs.
-    #[serde(default)]
-    pub columns: std::collections::BTreeMap<String, Span>,
 }
 
 /// How many users there are. `20000` means each is alike.
@@ -297,6 +245,29 @@ pub struct RequestClass {
     pub weight: f64,
     /// Service time on a server of speed 1.
     pub work: Distribution,
+    /// Host that is asked, for rules. Default: none.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Method, for rules. Default: GET.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Headers, for rules.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Query parameters, for rules.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// Bytes of the request and its answer together, for counting what crosses zones. Default: 0B.
+    #[serde(default)]
+    pub size: Size,
+}
+
+impl RequestClass {
+    /// A class of which only the work is known.
+    pub fn of_work(work: Distribution) -> RequestClass {
+        let (headers, query) = (BTreeMap::new(), BTreeMap::new());
+        RequestClass { name: None, path: None, weight: 1.0, work, host: None, method: None, headers, query, size: Size(0) }
+    }
 }
 
 fn one() -> f64 {

@@ -1,22 +1,32 @@
 //! The scenario file as plain structs: every field with its doc, unit and default. No behaviour, no I/O.
 //! `variants` says how `compare`, `sweep` and `--set` patch the document before it becomes these structs.
 
+pub mod autoscale;
 pub mod balancers;
 mod check;
 pub mod clients;
+pub mod cluster;
+pub mod connections;
 pub mod faults;
 pub mod health;
 mod read;
+pub mod routes;
 pub mod schema;
 pub mod servers;
+pub mod trace;
 pub mod variants;
 
+pub use autoscale::*;
 pub use balancers::*;
 pub use check::check;
 pub use clients::*;
+pub use cluster::*;
+pub use connections::*;
 pub use faults::*;
 pub use health::*;
+pub use routes::*;
 pub use servers::*;
+pub use trace::*;
 pub use variants::{Study, Variant};
 
 use crate::dist::Distribution;
@@ -56,9 +66,18 @@ pub struct Scenario {
     /// The balancer at which clients enter. Default: the first one listed.
     #[serde(default)]
     pub entry: Option<String>,
+    /// Machines on which pods and node balancers run.
+    #[serde(default)]
+    pub nodes: Vec<NodeGroup>,
+    /// Delays between places.
+    #[serde(default)]
+    pub network: Option<Network>,
     /// What goes wrong, and when.
     #[serde(default)]
     pub faults: Vec<Fault>,
+    /// What operators do, and when.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
     /// Objectives that every variant is judged by.
     #[serde(default)]
     pub slo: Option<Slo>,
@@ -142,6 +161,7 @@ impl Scenario {
         }
         self.servers.iter().filter_map(|group| group.latency.as_ref()).for_each(&mut *visit);
         self.balancers.iter().filter_map(|balancer| balancer.latency.as_ref()).for_each(&mut *visit);
+        cluster::each_distribution(self, visit);
         for fault in &self.faults {
             let (mtbf, mttr) = match fault {
                 Fault::Crash(fault) | Fault::Hang(fault) | Fault::Blackhole(fault) => (&fault.mtbf, &fault.mttr),

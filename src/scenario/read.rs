@@ -1,7 +1,7 @@
 //! From a document to the typed scenario. Where it cannot be read, every section and every item of a list is read by itself,
 //! so that one report has the mistakes of all of them.
 
-use super::{Balancer, Client, Fault, Scenario, ServerGroup, Slo, Warmup};
+use super::{Balancer, Client, Fault, Network, NodeGroup, Operation, Scenario, ServerGroup, Slo, Warmup};
 use crate::document::{Key, Node, Value, de};
 use crate::error::{Diagnostic, Diagnostics};
 use crate::units::Span;
@@ -20,7 +20,10 @@ pub(super) const SECTIONS: &[&str] = &[
     "servers",
     "balancers",
     "entry",
+    "nodes",
+    "network",
     "faults",
+    "operations",
     "slo",
     "compare",
     "sweep",
@@ -67,6 +70,9 @@ fn section(key: &Key, node: &Node) -> Vec<Diagnostic> {
         ("servers", _) => each::<ServerGroup>(node),
         ("balancers", _) => each::<Balancer>(node),
         ("faults", _) => each::<Fault>(node),
+        ("nodes", _) => each::<NodeGroup>(node),
+        ("operations", _) => each::<Operation>(node),
+        ("network", _) => one::<Network>(node),
         (name, _) => vec![de::Error::unknown_field(name, SECTIONS).into_diagnostic().at(key.spot.clone())],
     }
 }

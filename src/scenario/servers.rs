@@ -2,6 +2,7 @@
 
 use crate::dist::Distribution;
 use crate::document::{from_text, whole_number};
+use crate::units::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
@@ -29,15 +30,24 @@ pub struct ServerGroup {
     /// Weight that balancers give to it: a whole number from 1 up. Default: 1.
     #[serde(default = "one")]
     pub weight: u32,
-    /// Zone, for faults that hit a zone.
+    /// Zone, for faults that hit a zone and for the way to other zones.
     #[serde(default)]
     pub zone: Option<String>,
+    /// Node on which the servers run, such as `worker-1`. Default: none. (Pods are placed by the scheduler.)
+    #[serde(default)]
+    pub node: Option<String>,
     /// One-way network delay between the balancer and the server. Default: none.
     #[serde(default)]
     pub latency: Option<Distribution>,
     /// What becomes of work that nobody waits for any more. Default: finish.
     #[serde(default)]
     pub abandoned: Abandoned,
+    /// The server closes a connection that is idle for so long. Default: never.
+    #[serde(default)]
+    pub keep_alive: Option<Span>,
+    /// The servers are pods that a controller runs. Default: they are there from start to end.
+    #[serde(default)]
+    pub pods: Option<super::Pods>,
 }
 
 fn one() -> u32 {
@@ -87,7 +97,7 @@ impl<'de> Deserialize<'de> for Limit {
 }
 
 impl Limit {
-    fn unbounded() -> Limit {
+    pub(super) fn unbounded() -> Limit {
         Limit::Unbounded
     }
 

@@ -1,0 +1,59 @@
+//! Faults.
+
+use super::{Names, sampler};
+use crate::dist::Distribution;
+use crate::input::Inputs;
+use crate::model::plan::{FaultKind, FaultPlan, FaultSchedule};
+use crate::scenario::{Fault, Scenario};
+use crate::units::{Span, Time};
+
+/// Where and when, as every kind of fault says it.
+struct Place<'a> {
+    server: &'a Option<String>,
+    zone: &'a Option<String>,
+    at: Option<Span>,
+    lasts: Option<Span>,
+    random: Option<(&'a Distribution, &'a Distribution)>,
+}
+
+/// Takes the fields that the kinds have in common out of one of them.
+macro_rules! place {
+    ($fault:expr) => {
+        Place {
+            server: &$fault.server,
+            zone: &$fault.zone,
+            at: $fault.at,
+            lasts: $fault.lasts,
+            random: $fault.mtbf.as_ref().zip($fault.mttr.as_ref()),
+        }
+    };
+}
+
+pub(super) fn compile_fault(fault: &Fault, scenario: &Scenario, names: &Names, inputs: &Inputs) -> Result<FaultPlan, String> {
+    let (word, kind, place) = match fault {
+        Fault::Crash(fault) => ("crash", FaultKind::Crash, place!(fault)),
+        Fault::Hang(fault) => ("hang", FaultKind::Hang, place!(fault)),
+        Fault::Blackhole(fault) => ("blackhole", FaultKind::Blackhole, place!(fault)),
+        Fault::Errors(fault) => ("errors", FaultKind::Errors { share: fault.share.0, at_once: fault.at_once }, place!(fault)),
+        Fault::Slow(fault) => ("slow", FaultKind::Slow { factor: fault.factor }, place!(fault)),
+        Fault::Flap(fault) => {
+            let place = Place { server: &fault.server, zone: &fault.zone, at: fault.at, lasts: fault.lasts, random: None };
+            ("flap", FaultKind::Crash, place)
+        }
+    };
+    let (at, until) =
+        (Time::ZERO + place.at.unwrap_or_default(), place.lasts.map(|lasts| Time::ZERO + place.at.unwrap_or_default() + lasts));
+    let schedule = match (fault, place.random) {
+        (Fault::Flap(flap), _) => FaultSchedule::Flap { at, until, up: flap.up, down: flap.down },
+        (_, Some((mtbf, mttr))) => FaultSchedule::Random { mtbf: sampler(mtbf, inputs), mttr: sampler(mttr, inputs) },
+        _ => FaultSchedule::Once { at, until },
+    };
+    let (whom, servers) = match (place.server, place.zone) {
+        (Some(server), _) => (server.clone(), names.servers(server)?),
+        (None, Some(zone)) => (format!("zone {zone}"), names.zones.get(zone).cloned().ok_or_else(|| format!("`{zone}` is not a zone"))?),
+        (None, None) => return Err(format!("the fault `{word}` says neither `server` nor `zone`")),
+    };
+    let is_alone = scenario.faults.len() == 1;
+    let when = if at > Time::ZERO && !is_alone { format!(" at {}", Span(at.0)) } else { String::new() };
+    Ok(FaultPlan { name: format!("{word} {whom}{when}"), stream: format!("{word} {whom}"), kind, servers, schedule })
+}
