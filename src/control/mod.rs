@@ -4,6 +4,8 @@
 //! given. They know neither calendar nor servers; who asks them when is the model's business. The products' defaults are in `defaults`.
 
 pub mod anomaly;
+pub mod app_cookie;
+pub mod check_interval;
 pub mod crash_loop;
 pub mod cross_zone;
 pub mod defaults;

@@ -118,7 +118,7 @@ impl Target {
             }
             Target::AverageValue(value) => (total.checked_div(pods.len() as u64)?, value),
         };
-        (target > 0).then(|| (current as f64 / target as f64, current))
+        Some((usage_ratio(current, target)?, current))
     }
 
     /// What a pod of unknown use is taken for where fewer replicas are asked for: all it has, or its target if that is more.
@@ -167,7 +167,7 @@ pub fn by_pods(current: u32, pods: &[PodMetric], target: Target, tolerance: Tole
 
 /// One value of an object or from outside the cluster, against a target for it as a whole: multiplies the pods that are *ready*.
 pub fn by_value(current: u32, ready: u32, value: u64, target: u64, tolerance: Tolerance) -> Option<Proposal> {
-    let ratio = if target > 0 { value as f64 / target as f64 } else { return None };
+    let ratio = usage_ratio(value, target)?;
     let replicas = match current {
         0 => replicas(ratio, 1),
         _ if tolerance.covers(ratio) => current,
@@ -184,6 +184,11 @@ pub fn by_average_value(current: u32, value: u64, target_per_pod: u64, tolerance
     let ratio = value as f64 / (target_per_pod as f64 * f64::from(current));
     let replicas = if tolerance.covers(ratio) { current } else { replicas(value as f64 / target_per_pod as f64, 1) };
     Some(Proposal { replicas, current: if current == 0 { value } else { value.div_ceil(u64::from(current)) } })
+}
+
+/// The factor by which the replicas should change. `None`: there is no target.
+pub fn usage_ratio(value: u64, target: u64) -> Option<f64> {
+    (target > 0).then(|| value as f64 / target as f64)
 }
 
 /// The documentation's formula, `ceil(pods x ratio)`. A count out of range is the largest there is.
