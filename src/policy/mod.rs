@@ -19,6 +19,7 @@ pub mod weighted_random;
 pub mod weighted_round_robin;
 
 // Shared by several.
+pub mod edf;
 pub mod hash;
 pub mod least;
 pub mod ring;
