@@ -325,8 +325,8 @@ impl World {
                 continue;
             }
             unfinished += 1;
-            let ends_by_itself = self.clients[self.requests[request].client as usize].timeout.is_some();
-            if !ends_by_itself && attempt != client::NONE && self.attempts[attempt].phase == Phase::Lost {
+            let times_out = self.clients[self.requests[request].client as usize].timeout.is_some();
+            if !times_out && attempt != client::NONE && self.is_lost_for_good(attempt) {
                 stuck += 1;
                 let strike = self.attempts[attempt].strike;
                 if strike != client::NONE {
@@ -340,6 +340,14 @@ impl World {
         let attempts = (0..self.attempts.capacity()).map(|attempt| &self.attempts[attempt]);
         unfinished += attempts.filter(|attempt| lone(attempt) && attempt.entered >= self.plan.warmup).count() as u64;
         (unfinished, stuck)
+    }
+
+    /// Swallowed, and no balancer on its way gives up either.
+    fn is_lost_for_good(&self, attempt: u32) -> bool {
+        let first = self.hop_place(attempt, 0);
+        let open = &self.hops[first..first + usize::from(self.attempts[attempt].open_hops)];
+        let times_out = |hop: &Hop| self.balancers[hop.balancer as usize].timeout.is_some();
+        self.attempts[attempt].phase == Phase::Lost && !open.iter().any(times_out)
     }
 
     fn server_record(&mut self, index: usize, window_ns: f64) -> ServerRecord {
