@@ -1,6 +1,6 @@
 //! The end of a run: what is open is played out or counted as it stands, and the books become the run's record.
 
-use super::attempt::{Attempt, Phase, Request};
+use super::attempt::{Attempt, Hop, Phase, Request};
 use super::client;
 use super::event::Event;
 use super::world::World;
@@ -99,8 +99,8 @@ impl World {
                 continue;
             }
             unfinished += 1;
-            let ends_by_itself = self.clients[self.requests[request].client as usize].timeout.is_some();
-            if !ends_by_itself && attempt != client::NONE && self.attempts[attempt].phase == Phase::Lost {
+            let times_out = self.clients[self.requests[request].client as usize].timeout.is_some();
+            if !times_out && attempt != client::NONE && self.is_lost_for_good(attempt) {
                 stuck += 1;
                 let strike = self.attempts[attempt].strike;
                 if strike != client::NONE {
@@ -114,6 +114,14 @@ impl World {
         let attempts = (0..self.attempts.capacity()).map(|attempt| &self.attempts[attempt]);
         unfinished += attempts.filter(|attempt| lone(attempt) && attempt.entered >= self.plan.warmup).count() as u64;
         (unfinished, stuck)
+    }
+
+    /// Swallowed, and no balancer on its way gives up either.
+    fn is_lost_for_good(&self, attempt: u32) -> bool {
+        let first = self.hop_place(attempt, 0);
+        let open = &self.hops[first..first + usize::from(self.attempts[attempt].open_hops)];
+        let times_out = |hop: &Hop| self.balancers[hop.balancer as usize].timeout.is_some();
+        self.attempts[attempt].phase == Phase::Lost && !open.iter().any(times_out)
     }
 
     fn server_record(&mut self, index: usize, window_ns: f64) -> ServerRecord {

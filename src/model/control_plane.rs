@@ -307,7 +307,8 @@ impl World {
             }
             match self.attempts[attempt].phase {
                 Phase::Cancelled => self.free_attempt(attempt),
-                Phase::Queued | Phase::InService | Phase::Lost => {
+                Phase::Unconnected if !is_crash || is_cut_off => {}
+                Phase::Queued | Phase::InService | Phase::Lost | Phase::Unconnected => {
                     self.attempts.retire(attempt);
                     if is_crash && !is_cut_off {
                         self.answer_failure(attempt, Failure::Reset, strike);

@@ -568,3 +568,24 @@ fn bound_requests_go_elsewhere_when_their_server_leaves_rotation() {
     let waited = record.classes[0].latency.max_ms().unwrap();
     assert!((waited - 2460.0).abs() < 5.0, "the request of 10.05 s waited until 12.5 s and took 10 ms: {waited}");
 }
+
+#[test]
+fn what_some_timeout_will_end_is_open_and_not_stuck() {
+    let swallowed = |fault: &str, balancers: &str, client: &str| {
+        let faults = format!("{{ {fault}: {{ server: s, at: 5500ms }} }}");
+        let record = once(&scenario("duration: 10500ms", &each_second("100ms", client), "{ name: s }", balancers, &faults));
+        assert_eq!((record.requests.sent, record.requests.ok), (10, 5));
+        (record.requests.failed(), record.unfinished, record.stuck, record.failover.faults[0].failed_requests)
+    };
+    // Sent at 6 to 10 s: nothing ends them, or those of 6, 7 and 8 s have run into the 2 s of whoever waits no longer.
+    let chain = "{ name: edge, targets: [lb], timeout: 2s }, { name: lb, targets: [s] }";
+    assert_eq!(swallowed("hang", LB, ""), (0, 5, 5, 5));
+    assert_eq!(swallowed("hang", LB, ", timeout: 2s"), (3, 2, 0, 3));
+    assert_eq!(swallowed("hang", "{ name: lb, targets: [s], timeout: 2s }", ""), (3, 2, 0, 3));
+    assert_eq!(swallowed("hang", chain, ""), (3, 2, 0, 3));
+    // Waiting for a connection ends where there is none, and helps nobody where the server accepts and falls silent.
+    let connects = "{ name: lb, targets: [s], connect_timeout: 2s }";
+    assert_eq!(swallowed("blackhole", connects, ""), (3, 2, 0, 3));
+    assert_eq!(swallowed("hang", connects, ""), (0, 5, 5, 5));
+    assert_eq!(swallowed("blackhole", LB, ""), (0, 5, 5, 5));
+}

@@ -133,7 +133,7 @@ impl World {
     }
 
     pub(in crate::model) fn is_at_server(&self, attempt: u32) -> bool {
-        matches!(self.attempts[attempt].phase, Phase::ToServer | Phase::Queued | Phase::InService | Phase::Lost)
+        matches!(self.attempts[attempt].phase, Phase::ToServer | Phase::Queued | Phase::InService | Phase::Lost | Phase::Unconnected)
     }
 
     /// Nobody waits any more at hop `outer` and outside it: the balancers from there on close their connections; the server

@@ -70,15 +70,16 @@ impl World {
             return self.answer_failure(attempt, Failure::ConnectFailure, strike);
         }
         let Attempt { check, is_abandoned, .. } = self.attempts[attempt];
+        self.lose(attempt, strike);
         if self.servers[server as usize].rare.blackholes > 0 && check == NONE && !is_abandoned {
             let hop = self.hop(attempt);
             if let Some(timeout) = self.balancers[hop.balancer as usize].connect_timeout {
                 let request = self.requests.at(self.attempts[attempt].request);
                 let event = Event::BalancerTimeout { request, token: hop.token, is_connect: true };
                 self.calendar.schedule((hop.sent + timeout).max(self.now()), event);
+                self.attempts[attempt].phase = Phase::Unconnected;
             }
         }
-        self.lose(attempt, strike);
     }
 
     /// Nothing will come back. An abandoned attempt has nobody left to wonder, a check has its deadline.
