@@ -12,6 +12,7 @@ pub mod rng;
 pub mod sim;
 pub mod stats;
 
+pub mod control;
 pub mod document;
 pub mod policy;
 

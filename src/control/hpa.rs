@@ -1,0 +1,306 @@
+//! Horizontal Pod Autoscaler: from what the metrics ask for to the replicas that are wanted now.
+//!
+//! At each sync the largest proposal of all metrics is held back twice: by *stabilization* (of the proposals within a window, the highest
+//! counts for going down, the lowest for going up) and by *policies* (so many pods or percent within a period).
+//! What one metric asks for stands in `replica_calculator`.
+//! Source: Kubernetes, pkg/controller/podautoscaler/horizontal.go (stabilizeRecommendationWithBehaviors,
+//! convertDesiredReplicasWithBehaviorRate); documentation, tasks/run-application/horizontal-pod-autoscale.
+//!
+//! An autoscaler without `behavior` goes through an older branch of the product, whose step up is max(2 x replicas, 4) instead of
+//! replicas + max(100 %, 4) in 15 s. The documented defaults are followed here: from one replica that is 5 instead of 4.
+
+use super::defaults::hpa as default;
+use crate::units::{Span, Time};
+
+/// How much may change within a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub change: Change,
+    pub period: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Pods(u32),
+    /// Of the replicas at the period's start; the result is rounded up on the way up and down on the way down.
+    Percent(u32),
+}
+
+/// Which of several policies counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Select {
+    /// The one that allows most.
+    #[default]
+    Max,
+    /// The one that allows least.
+    Min,
+    /// No change in this direction.
+    Disabled,
+}
+
+/// What holds changes in one direction back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Over which proposals are stabilized.
+    pub window: Span,
+    pub select: Select,
+    /// Must not be empty.
+    pub policies: Vec<Policy>,
+}
+
+impl Rules {
+    pub fn default_up() -> Rules {
+        let policy = |change| Policy { change, period: default::POLICY_PERIOD };
+        let policies = vec![policy(Change::Pods(default::UP_PODS)), policy(Change::Percent(default::UP_PERCENT))];
+        Rules { window: default::UP_WINDOW, select: Select::Max, policies }
+    }
+
+    pub fn default_down() -> Rules {
+        let policies = vec![Policy { change: Change::Percent(default::DOWN_PERCENT), period: default::POLICY_PERIOD }];
+        Rules { window: default::DOWN_WINDOW, select: Select::Max, policies }
+    }
+
+    fn period_max(&self) -> Span {
+        self.policies.iter().map(|policy| policy.period).max().unwrap_or(Span::ZERO)
+    }
+}
+
+/// An autoscaler's definition, but for its metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub min_replicas: u32,
+    pub max_replicas: u32,
+    pub up: Rules,
+    pub down: Rules,
+}
+
+impl Config {
+    /// With the default behaviour.
+    pub fn new(min_replicas: u32, max_replicas: u32) -> Config {
+        Config { min_replicas, max_replicas, up: Rules::default_up(), down: Rules::default_down() }
+    }
+}
+
+/// An autoscaler with what it remembers.
+#[derive(Clone, Debug)]
+pub struct Autoscaler {
+    config: Config,
+    /// Earlier proposals, before they were held back.
+    proposals: Vec<(Time, u32)>,
+    /// How many pods were added and removed, and when.
+    added: Vec<(Time, u32)>,
+    removed: Vec<(Time, u32)>,
+}
+
+impl Autoscaler {
+    pub fn new(config: Config) -> Autoscaler {
+        Autoscaler { config, proposals: Vec::new(), added: Vec::new(), removed: Vec::new() }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The replicas that are wanted now, with `current` wanted until now. `proposals` has one for each metric, `None` where it could not
+    /// be computed: then the number does not fall. With 0 replicas the autoscaler is off, unless its minimum is 0.
+    pub fn sync(&mut self, now: Time, current: u32, proposals: &[Option<u32>]) -> u32 {
+        if self.proposals.is_empty() {
+            // The number it was found with counts as its first proposal.
+            self.proposals.push((now, current));
+        }
+        let Config { min_replicas, max_replicas, .. } = self.config;
+        let wanted = if current == 0 && min_replicas > 0 {
+            0
+        } else if current > max_replicas {
+            max_replicas
+        } else if current < min_replicas {
+            min_replicas
+        } else {
+            match largest(current, proposals) {
+                Some(proposal) => self.hold_back(now, current, proposal),
+                None => current,
+            }
+        };
+        self.remember(now, current, wanted);
+        wanted
+    }
+
+    fn hold_back(&mut self, now: Time, current: u32, proposal: u32) -> u32 {
+        let stable = self.stabilize(now, current, proposal);
+        self.proposals.push((now, proposal));
+        if stable > current {
+            stable.min(self.limit_up(now, current).max(current)).min(self.config.max_replicas)
+        } else if stable < current {
+            stable.max(self.limit_down(now, current).min(current)).max(self.config.min_replicas)
+        } else {
+            current
+        }
+    }
+
+    /// Between the lowest proposal of the window up and the highest of the window down.
+    fn stabilize(&self, now: Time, current: u32, proposal: u32) -> u32 {
+        let within = |window: Span| self.proposals.iter().filter(move |(at, _)| *at + window > now).map(|&(_, replicas)| replicas);
+        let lowest = within(self.config.up.window).fold(proposal, u32::min);
+        let highest = within(self.config.down.window).fold(proposal, u32::max);
+        current.max(lowest).min(highest)
+    }
+
+    fn limit_up(&self, now: Time, current: u32) -> u32 {
+        let rules = &self.config.up;
+        let proposals = rules.policies.iter().map(|policy| {
+            let before = self.at_start(now, current, policy.period);
+            match policy.change {
+                Change::Pods(pods) => before + i64::from(pods),
+                Change::Percent(percent) => (before as f64 * (1.0 + f64::from(percent) / 100.0)).ceil() as i64,
+            }
+        });
+        let limit = match rules.select {
+            Select::Max => proposals.max(),
+            Select::Min => proposals.min(),
+            Select::Disabled => None,
+        };
+        count(limit.unwrap_or(i64::from(current)))
+    }
+
+    fn limit_down(&self, now: Time, current: u32) -> u32 {
+        let rules = &self.config.down;
+        let proposals = rules.policies.iter().map(|policy| {
+            let before = self.at_start(now, current, policy.period);
+            match policy.change {
+                Change::Pods(pods) => before - i64::from(pods),
+                Change::Percent(percent) => (before as f64 * (1.0 - f64::from(percent) / 100.0)) as i64,
+            }
+        });
+        let limit = match rules.select {
+            Select::Max => proposals.min(),
+            Select::Min => proposals.max(),
+            Select::Disabled => None,
+        };
+        count(limit.unwrap_or(i64::from(current)))
+    }
+
+    /// The replicas when a period began that ends now.
+    fn at_start(&self, now: Time, current: u32, period: Span) -> i64 {
+        let sum = |changes: &[(Time, u32)]| -> i64 {
+            changes.iter().filter(|(at, _)| *at + period > now).map(|&(_, pods)| i64::from(pods)).sum()
+        };
+        i64::from(current) - sum(&self.added) + sum(&self.removed)
+    }
+
+    /// Keeps the change, and drops what no window or period reaches any more.
+    fn remember(&mut self, now: Time, before: u32, after: u32) {
+        match after.cmp(&before) {
+            std::cmp::Ordering::Greater => self.added.push((now, after - before)),
+            std::cmp::Ordering::Less => self.removed.push((now, before - after)),
+            std::cmp::Ordering::Equal => {}
+        }
+        let Config { up, down, .. } = &self.config;
+        let (window, period) = (up.window.max(down.window), up.period_max().max(down.period_max()));
+        // One proposal always stays: it tells that this is not the first sync.
+        let last = self.proposals.last().copied();
+        self.proposals.retain(|entry| entry.0 + window > now || Some(*entry) == last);
+        self.added.retain(|(at, _)| *at + period > now);
+        self.removed.retain(|(at, _)| *at + period > now);
+    }
+}
+
+fn count(number: i64) -> u32 {
+    number.clamp(0, i64::from(u32::MAX)) as u32
+}
+
+/// The largest proposal. `None`: no change, because none is known, or one is unknown and the others ask for fewer than there are.
+fn largest(current: u32, proposals: &[Option<u32>]) -> Option<u32> {
+    let largest = proposals.iter().flatten().copied().max()?;
+    (largest >= current || proposals.iter().all(Option::is_some)).then_some(largest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(s: u64) -> Time {
+        Time(Span::from_secs(s).0)
+    }
+
+    fn policy(change: Change, period_s: u64) -> Policy {
+        Policy { change, period: Span::from_secs(period_s) }
+    }
+
+    /// Replicas at each sync of 15 s, the metrics always asking for `proposal`.
+    fn run(config: Config, start: u32, proposal: u32, syncs: u64) -> Vec<u32> {
+        let mut autoscaler = Autoscaler::new(config);
+        let mut replicas = start;
+        (0..syncs)
+            .map(|i| {
+                replicas = autoscaler.sync(at(15 * i), replicas, &[Some(proposal)]);
+                replicas
+            })
+            .collect()
+    }
+
+    #[test]
+    fn by_default_it_doubles_or_adds_four_every_fifteen_seconds() {
+        assert_eq!(run(Config::new(1, 100), 1, 90, 6), [5, 10, 20, 40, 80, 90]);
+        assert_eq!(run(Config::new(1, 30), 1, 90, 5), [5, 10, 20, 30, 30]);
+    }
+
+    #[test]
+    fn by_default_it_goes_down_five_minutes_after_the_last_higher_proposal() {
+        let replicas = run(Config::new(2, 100), 10, 1, 22);
+        assert!(replicas[..20].iter().all(|&replicas| replicas == 10), "{replicas:?}");
+        assert_eq!(replicas[20..], [2, 2]);
+    }
+
+    /// The documentation's example: 80 replicas, target 10, 4 pods or 10 % a minute.
+    #[test]
+    fn the_documented_scale_down_goes_eighty_seventy_two_sixty_four() {
+        let mut config = Config::new(1, 100);
+        config.down =
+            Rules { window: Span::ZERO, select: Select::Max, policies: vec![policy(Change::Pods(4), 60), policy(Change::Percent(10), 60)] };
+        let each_minute: Vec<u32> = run(config.clone(), 80, 10, 60).into_iter().step_by(4).collect();
+        assert_eq!(each_minute[..9], [72, 64, 57, 51, 45, 40, 36, 32, 28]);
+        assert_eq!(each_minute.last(), Some(&10));
+        config.down.select = Select::Min;
+        assert_eq!(run(config.clone(), 80, 10, 9), [76, 76, 76, 76, 72, 72, 72, 72, 68]);
+        config.down.select = Select::Disabled;
+        assert_eq!(run(config, 80, 10, 9), [80; 9]);
+    }
+
+    #[test]
+    fn a_window_up_waits_for_the_lowest_proposal_to_age() {
+        let mut config = Config::new(1, 100);
+        config.up.window = Span::from_secs(60);
+        let mut autoscaler = Autoscaler::new(config);
+        let wanted: Vec<u32> = (0..7).map(|i| autoscaler.sync(at(15 * i), 4, &[Some(if i == 1 { 5 } else { 8 })])).collect();
+        assert_eq!(wanted, [4, 4, 4, 4, 5, 8, 8]);
+    }
+
+    #[test]
+    fn the_largest_of_several_metrics_counts_and_an_unknown_one_stops_the_fall() {
+        let mut config = Config::new(1, 100);
+        config.down.window = Span::ZERO;
+        let sync = |proposals: &[Option<u32>]| Autoscaler::new(config.clone()).sync(at(0), 4, proposals);
+        assert_eq!(sync(&[Some(3), Some(6), Some(2)]), 6);
+        assert_eq!(sync(&[Some(3), Some(2)]), 3);
+        assert_eq!(sync(&[Some(3), None]), 4);
+        assert_eq!(sync(&[Some(6), None]), 6);
+        assert_eq!(sync(&[None]), 4);
+        assert_eq!(sync(&[]), 4);
+    }
+
+    #[test]
+    fn zero_replicas_turn_it_off_and_bounds_count_at_once() {
+        let mut autoscaler = Autoscaler::new(Config::new(3, 5));
+        assert_eq!([0, 1, 9].map(|current| autoscaler.sync(at(0), current, &[Some(4)])), [0, 3, 5]);
+    }
+
+    #[test]
+    fn what_it_remembers_does_not_grow() {
+        let mut autoscaler = Autoscaler::new(Config::new(1, 100));
+        let mut replicas = 5;
+        for i in 0..10_000 {
+            replicas = autoscaler.sync(at(15 * i), replicas, &[Some(if i / 40 % 2 == 0 { 50 } else { 5 })]);
+        }
+        assert!(autoscaler.proposals.len() <= 22 && autoscaler.added.len() + autoscaler.removed.len() <= 2);
+    }
+}
