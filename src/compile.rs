@@ -2,6 +2,7 @@
 
 mod clients;
 mod faults;
+mod places;
 mod routing;
 
 use crate::dist::{Distribution, Sampler};
@@ -11,6 +12,7 @@ use crate::scenario::{Scenario, Slo, Warmup};
 use crate::units::{Span, Time};
 use clients::compile_client;
 use faults::compile_fault;
+use places::{Ground, compile_network};
 use routing::{compile_balancer, compile_group};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,13 +38,15 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
     let mut paths = Paths::default();
     let mut classes = Vec::new();
     let mut clients = Vec::new();
+    let mut ground = Ground::of(scenario);
     for client in &scenario.clients {
-        clients.push(compile_client(client, scenario.clients.len() > 1, &mut classes, &mut paths, inputs)?);
+        let plan = compile_client(client, scenario.clients.len() > 1, &mut classes, &mut paths, inputs)?;
+        clients.push(ClientPlan { place: ground.place(client.zone.as_deref(), None), ..plan });
     }
-    let servers: Vec<ServerPlan> = scenario.servers.iter().flat_map(|group| compile_group(group, inputs)).collect();
+    let servers: Vec<ServerPlan> = scenario.servers.iter().flat_map(|group| compile_group(group, &mut ground, inputs)).collect();
     let names = Names::new(scenario, &servers);
     let balancers: Vec<BalancerPlan> =
-        scenario.balancers.iter().map(|balancer| compile_balancer(balancer, &names, inputs)).collect::<Result<_, _>>()?;
+        scenario.balancers.iter().map(|balancer| compile_balancer(balancer, &names, &mut ground, inputs)).collect::<Result<_, _>>()?;
     let entry = match &scenario.entry {
         Some(entry) => names.balancer(entry)?,
         None => 0,
@@ -62,7 +66,17 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
         name: name.to_owned(),
         point: point.to_vec(),
         is_oracle: scenario.balancers.iter().any(|balancer| balancer.algorithm.is_oracle()),
-        topology: Arc::new(Topology { clients, classes, paths: paths.list, servers, balancers, entry, depth_max, faults }),
+        topology: Arc::new(Topology {
+            clients,
+            classes,
+            paths: paths.list,
+            servers,
+            balancers,
+            entry,
+            depth_max,
+            faults,
+            network: compile_network(scenario, inputs),
+        }),
         duration,
         drains: scenario.duration.is_none(),
         warmup: scenario.warmup,

@@ -3,6 +3,7 @@
 use super::{Paths, delay, sampler};
 use crate::dist::Distribution;
 use crate::input::{Inputs, TraceData};
+use crate::model::places::NOWHERE;
 use crate::model::plan::{ArrivalPlan, ClassChoice, ClassPlan, ClientPlan, RetryPlan, SessionPlan, TracePlan, Users};
 use crate::scenario::{Arrivals, Client, RequestClass, Retry, RetryTo};
 use crate::units::Span;
@@ -29,6 +30,7 @@ pub(super) fn compile_client(
     };
     Ok(ClientPlan {
         name: client.name.clone(),
+        place: NOWHERE,
         arrivals: compile_arrivals(&client.arrivals, trace, paths, inputs),
         users,
         nat: client.addresses.map(|addresses| (addresses.nat.share, addresses.nat.behind)),
@@ -56,7 +58,7 @@ fn compile_classes(
         let own = class.name.as_deref().or(class.path.as_deref()).unwrap_or("all");
         let name = if is_one_of_many { format!("{} {own}", client.name) } else { own.to_owned() };
         choices.push(ClassChoice { class: classes.len() as u32, weight: class.weight, work: sampler(&class.work, inputs) });
-        classes.push(ClassPlan { name, path: paths.add(path) });
+        classes.push(ClassPlan { name, path: paths.add(path), size: class.size.0 });
     }
     choices
 }

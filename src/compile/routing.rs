@@ -1,12 +1,14 @@
 //! Servers and balancers.
 
 use super::clients::compile_retry;
+use super::places::Ground;
 use super::{Names, delay};
 use crate::input::Inputs;
-use crate::model::plan::{BalancerPlan, CheckPlan, ServerPlan, StickyPlan, TargetRef};
+use crate::model::plan::{BalancerPlan, CheckPlan, RoutingPlan, ServerPlan, StickyPlan, TargetRef};
 use crate::scenario::{Abandoned, Balancer, Discipline, HealthCheck, Initially, IntervalFrom, Phase, ServerGroup, Sticky, WhenNone};
 
-pub(super) fn compile_group(group: &ServerGroup, inputs: &Inputs) -> Vec<ServerPlan> {
+pub(super) fn compile_group(group: &ServerGroup, ground: &mut Ground, inputs: &Inputs) -> Vec<ServerPlan> {
+    let place = ground.place(group.zone.as_deref(), group.node.as_deref());
     let server = |number: u32| ServerPlan {
         name: format!("{}-{number}", group.name),
         group: group.name.clone(),
@@ -17,11 +19,12 @@ pub(super) fn compile_group(group: &ServerGroup, inputs: &Inputs) -> Vec<ServerP
         weight: group.weight,
         latency: delay(group.latency.as_ref(), inputs),
         cancels_abandoned: group.abandoned == Abandoned::Cancel,
+        place,
     };
     (1..=group.count).map(server).collect()
 }
 
-pub(super) fn compile_balancer(balancer: &Balancer, names: &Names, inputs: &Inputs) -> Result<BalancerPlan, String> {
+pub(super) fn compile_balancer(balancer: &Balancer, names: &Names, ground: &mut Ground, inputs: &Inputs) -> Result<BalancerPlan, String> {
     let targets: Vec<Vec<TargetRef>> = balancer.targets.iter().map(|target| names.targets(target)).collect::<Result<_, _>>()?;
     Ok(BalancerPlan {
         name: balancer.name.clone(),
@@ -38,6 +41,11 @@ pub(super) fn compile_balancer(balancer: &Balancer, names: &Names, inputs: &Inpu
         timeout: balancer.timeout,
         latency: delay(balancer.latency.as_ref(), inputs),
         weight: balancer.weight,
+        routing: RoutingPlan {
+            place: ground.place(balancer.zone.as_deref(), balancer.node.as_deref()),
+            own_zone_only: balancer.own_zone_only,
+            is_transparent: false,
+        },
     })
 }
 

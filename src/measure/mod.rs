@@ -1,6 +1,7 @@
 //! What a run leaves behind: plain numbers by family, collected while it runs, folded over replications in their order.
 
 pub mod affinity;
+pub mod crossings;
 pub mod failover;
 pub mod fairness;
 pub mod history;
@@ -10,6 +11,7 @@ pub mod timeline;
 pub mod traffic;
 
 pub use affinity::{AffinityRecord, Visits};
+pub use crossings::Crossings;
 pub use failover::{FailoverRecord, FaultRecord};
 pub use fairness::UserLatency;
 pub use history::History;
@@ -42,6 +44,8 @@ pub struct RunRecord {
     pub checks_sent: u64,
     pub checks_failed: u64,
     pub timeline: Timeline,
+    /// Where the scenario says where things stand.
+    pub crossings: Option<Crossings>,
     /// Of the first replication.
     pub history: Option<History>,
     /// Where MSER-5 would cut, if this was a pilot.

@@ -18,6 +18,8 @@ pub struct Balancer {
     routing: Rng,
     /// What the checks say of each target.
     is_healthy: Vec<bool>,
+    /// Why each target must not be used, whatever the checks say; empty where nobody ever had a reason.
+    barred: Vec<u8>,
     when_none: WhenNone,
     pub sticky: Option<Sticky>,
     /// Somebody here asks who sends a request.
@@ -33,6 +35,16 @@ pub struct Balancer {
     pub timeout: Option<(Span, Lane)>,
     /// The network in front of it, where it is a target.
     pub link: Link,
+}
+
+/// Reasons for which a target is none of the balancer's for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Bar {
+    /// It stands in another zone.
+    Zone = 1,
+    /// Its weight is 0.
+    Weight = 2,
 }
 
 /// What a balancer is built of besides its plan.
@@ -51,6 +63,7 @@ impl Balancer {
         let policy = plan.algorithm.build(&targets);
         let mut balancer = Balancer {
             is_healthy: vec![initially; targets.len()],
+            barred: Vec::new(),
             keeps_to_slots: policy.keeps_to_slots(),
             reads_request: policy.reads_request() || plan.sticky.is_some(),
             policy,
@@ -79,16 +92,32 @@ impl Balancer {
         self.refresh();
     }
 
+    /// Puts targets out of use for a reason, or lets them be used as far as that reason goes.
+    pub fn bar(&mut self, reason: Bar, is_barred: impl Fn(TargetId) -> bool) {
+        self.barred.resize(self.is_healthy.len(), 0);
+        for (target, reasons) in self.barred.iter_mut().enumerate() {
+            let others = *reasons & !(reason as u8);
+            *reasons = if is_barred(target as TargetId) { others | reason as u8 } else { others };
+        }
+        self.refresh();
+    }
+
+    /// Whether the target is one of the balancer's, be it well or not.
+    pub fn is_in_use(&self, target: TargetId) -> bool {
+        self.barred.get(target as usize).is_none_or(|reasons| *reasons == 0)
+    }
+
     /// Works out who may be sent to, from the health view and the rule for when too few are well.
     fn refresh(&mut self) {
-        let healthy = self.is_healthy.iter().filter(|healthy| **healthy).count();
+        let in_use: Vec<bool> = (0..self.is_healthy.len() as TargetId).map(|target| self.is_in_use(target)).collect();
+        let healthy = self.is_healthy.iter().zip(&in_use).filter(|(healthy, in_use)| **healthy && **in_use).count();
         let everybody = match self.when_none {
             WhenNone::Fail => false,
             WhenNone::All => healthy == 0,
-            WhenNone::Panic(share) => (healthy as f64) < share.0 * self.is_healthy.len() as f64,
+            WhenNone::Panic(share) => (healthy as f64) < share.0 * in_use.iter().filter(|in_use| **in_use).count() as f64,
         };
         let is_healthy = &self.is_healthy;
-        self.targets.set_eligible(|target| everybody || is_healthy[target as usize]);
+        self.targets.set_eligible(|target| in_use[target as usize] && (everybody || is_healthy[target as usize]));
         self.policy.on_change(&self.targets);
     }
 

@@ -63,6 +63,7 @@ impl World {
             checks_sent: recorder.checks_sent,
             checks_failed: recorder.checks_failed,
             timeline: recorder.timeline,
+            crossings: self.places.map(|places| places.crossings),
             history: recorder.history,
             truncation: recorder.pilot.map(|pilot| pilot.truncation()),
             events: self.events,

@@ -72,8 +72,10 @@ impl Checker {
         self.started + self.plan.timeout
     }
 
-    pub fn draw_latency(&mut self) -> Span {
-        self.latency.sample(&mut self.rng)
+    /// How long a check travels one way, over the target's link and, where they lie apart, the way between the places.
+    pub fn draw_latency(&mut self, way: Option<&Sampler>) -> Span {
+        let own = self.latency.sample(&mut self.rng);
+        own + way.map_or(Span::ZERO, |way| way.sample(&mut self.rng))
     }
 
     /// What a check meets: the table of faults in the scenario format's documentation.

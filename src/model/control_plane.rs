@@ -20,6 +20,9 @@ impl World {
         for (balancer, plan) in topology.balancers.iter().enumerate() {
             let Some(check) = &plan.check else { continue };
             for (target, to) in plan.targets.iter().enumerate() {
+                if !self.balancers[balancer].is_in_use(target as u32) {
+                    continue;
+                }
                 let index = self.checkers.len() as u32;
                 let (name, latency) = match to {
                     TargetRef::Server(server) => {
@@ -47,9 +50,9 @@ impl World {
     pub(super) fn check_starts(&mut self, index: u32) {
         let now = self.now();
         self.recorder.checks_sent += u64::from((self.plan.warmup..=self.plan.duration).contains(&now));
+        self.checkers[index as usize].started = now;
+        let travel = self.check_travels(index);
         let checker = &mut self.checkers[index as usize];
-        checker.started = now;
-        let travel = checker.draw_latency();
         let check = self.checks.insert(Check { checker: index });
         let check = self.checks.at(check);
         let deadline = checker.deadline();
@@ -71,7 +74,7 @@ impl World {
         let deadline = self.checkers[index].deadline().max(now);
         match self.checkers[index].meet(condition) {
             Encounter::Answered { passes } => {
-                let at = now + self.checkers[index].draw_latency();
+                let at = now + self.check_travels(index as u32);
                 if at > deadline {
                     self.calendar.schedule(deadline, Event::CheckEnds { check, passed: false });
                 } else if at == now {
@@ -135,9 +138,9 @@ impl World {
         let check = self.check_attempts[attempt as usize].take();
         self.free_attempt(attempt);
         let Some(check) = check.filter(|check| self.checks.is_current(*check)) else { return };
-        let checker = &mut self.checkers[self.checks[check.index].checker as usize];
-        let at = self.calendar.now() + checker.draw_latency();
-        let passed = passed && checker.expects(STATUS_OK);
+        let index = self.checks[check.index].checker;
+        let at = self.calendar.now() + self.check_travels(index);
+        let passed = passed && self.checkers[index as usize].expects(STATUS_OK);
         self.calendar.schedule(at, Event::CheckEnds { check, passed });
     }
 

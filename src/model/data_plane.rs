@@ -7,6 +7,7 @@ mod give_up;
 mod route;
 mod send;
 mod serve;
+mod travel;
 
 pub(crate) use express::is_open_road;
 

@@ -12,6 +12,7 @@ mod data_plane;
 pub mod event;
 pub mod line;
 pub mod link;
+pub mod places;
 pub mod plan;
 pub mod retry;
 pub mod server;

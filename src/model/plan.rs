@@ -1,5 +1,6 @@
 //! Everything that a run needs, resolved: all names are indexes, all times nanoseconds. `compile` makes it, the world runs it.
 
+use super::places::{NetworkPlan, Place};
 use crate::dist::Sampler;
 use crate::policy::Algorithm;
 use crate::scenario::{Failure, Jitter, SessionLength, StatusRange, WhenNone};
@@ -37,16 +38,22 @@ pub struct Topology {
     /// Longest chain of balancers that a request passes.
     pub depth_max: usize,
     pub faults: Vec<FaultPlan>,
+    /// Delays between places; `None` where nobody says where anything stands.
+    pub network: Option<NetworkPlan>,
 }
 
+#[derive(Default)]
 pub struct ClassPlan {
     pub name: String,
     /// Index into the paths.
     pub path: u32,
+    /// Bytes of a request and its answer.
+    pub size: u64,
 }
 
 pub struct ClientPlan {
     pub name: String,
+    pub place: Place,
     pub arrivals: ArrivalPlan,
     pub users: Users,
     pub nat: Option<(Share, u32)>,
@@ -163,6 +170,8 @@ pub struct ServerPlan {
     pub weight: u32,
     pub latency: Sampler,
     pub cancels_abandoned: bool,
+    /// Where it stands at the start.
+    pub place: Place,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -171,6 +180,7 @@ pub enum TargetRef {
     Balancer(u32),
 }
 
+#[derive(Clone)]
 pub struct BalancerPlan {
     pub name: String,
     pub targets: Vec<TargetRef>,
@@ -184,6 +194,17 @@ pub struct BalancerPlan {
     /// Network delay in front of it where it is a target.
     pub latency: Sampler,
     pub weight: u32,
+    pub routing: RoutingPlan,
+}
+
+/// Where a balancer stands, and how it finds its target other than by its algorithm.
+#[derive(Clone, Default)]
+pub struct RoutingPlan {
+    pub place: Place,
+    /// It uses targets of its own zone only.
+    pub own_zone_only: bool,
+    /// No machine: a name, the copies of a balancer together, or a group behind a rule. Messages pass it where they are.
+    pub is_transparent: bool,
 }
 
 #[derive(Clone)]

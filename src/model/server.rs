@@ -328,6 +328,7 @@ mod tests {
             weight: 1,
             latency,
             cancels_abandoned: false,
+            place: Default::default(),
         })
     }
 

@@ -1,16 +1,18 @@
 //! All parts as plain vectors, and one match that hands each event to whom it concerns.
 
 use super::attempt::{Attempt, Hop, Phase, Request};
-use super::balancer::{self, Balancer};
+use super::balancer::{self, Balancer, Bar};
 use super::checker::Checker;
 use super::client::{self, Actor, Client};
 use super::data_plane::is_open_road;
 use super::event::{Event, Packed, Ref};
 use super::link::Link;
+use super::places::{Places, is_in_zone_of};
 use super::plan::{BalancerPlan, FaultSchedule, Plan, ServerPlan, TargetRef, Topology};
 use super::retry::Retries;
 use super::server::{Load, Server};
 use super::slab::Slab;
+use crate::dist::Sampler;
 use crate::measure::history::History;
 use crate::measure::{Recorder, RunRecord, Timeline, Visits};
 use crate::policy::Targets;
@@ -69,6 +71,8 @@ pub(super) struct World {
     pub(super) events: u64,
     /// Last number given to a sending by a balancer.
     pub last_token: u32,
+    /// Where everything stands, where that matters.
+    pub places: Option<Box<Places>>,
 }
 
 /// A hundred million requests wait for a minute in a third of 64 bits of nanoseconds, and more do not fit into memory.
@@ -117,11 +121,16 @@ impl World {
         let mut recorder = Recorder::new(topology.classes.len(), topology.servers.len(), returning, timeline, window, plan.is_pilot);
         recorder.history = (plan.replication == 0 && !plan.is_pilot).then(History::default);
         let stream = |name: String| rng::stream(plan.seed, plan.replication, &name);
+        let places = topology.network.is_some().then(|| Box::new(Places::of(&topology)));
         let server_network = |server: &ServerPlan| stream(format!("server/{}/network", server.name));
         World {
             balancers: topology.balancers.iter().map(|balancer| build_balancer(balancer, &plan, &mut calendar)).collect(),
             servers: topology.servers.iter().map(Server::new).collect(),
-            server_links: topology.servers.iter().map(|server| Link::new(&server.latency, server_network(server), &mut calendar)).collect(),
+            server_links: topology
+                .servers
+                .iter()
+                .map(|server| link(&topology, &server.latency, server_network(server), &mut calendar))
+                .collect(),
             server_errors: topology.servers.iter().map(|server| stream(format!("server/{}/errors", server.name))).collect(),
             watchers: vec![Vec::new(); topology.servers.len()],
             load_at_warmup: vec![Load::default(); topology.servers.len()],
@@ -146,6 +155,7 @@ impl World {
             strikes: Vec::new(),
             events: 0,
             last_token: 0,
+            places,
         }
     }
 
@@ -258,7 +268,7 @@ fn clients(plan: &Plan, topology: &Topology, calendar: &mut Calendar<Packed>) ->
             replication: plan.replication,
             first_user,
             arrival_lane: calendar.ordered_lane(),
-            link: Link::new(&client_plan.latency, stream("network"), calendar),
+            link: link(topology, &client_plan.latency, stream("network"), calendar),
             timeout: client_plan.timeout.map(|timeout| (timeout, calendar.delay_lane(timeout))),
             retries: client_plan.retry.clone().map(|retry| Retries::new(retry, stream("backoff"))),
         };
@@ -286,9 +296,19 @@ fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<
         routing: stream("routing"),
         retries: balancer.retry.clone().map(|retry| Retries::new(retry, stream("backoff"))),
         timeout: balancer.timeout.map(|timeout| (timeout, calendar.delay_lane(timeout))),
-        link: Link::new(&balancer.latency, stream("network"), calendar),
+        link: link(topology, &balancer.latency, stream("network"), calendar),
     };
-    Balancer::new(balancer, parts)
+    let mut built = Balancer::new(balancer, parts);
+    if balancer.routing.own_zone_only {
+        built.bar(Bar::Zone, |target| !is_in_zone_of(balancer.routing.place, topology.place(balancer.targets[target as usize])));
+    }
+    built
+}
+
+/// A link; where it matters where its ends stand, one between places.
+fn link(topology: &Topology, latency: &Sampler, rng: Rng, calendar: &mut Calendar<Packed>) -> Link {
+    let link = Link::new(latency, rng, calendar);
+    if topology.network.is_some() { link.between_places(latency) } else { link }
 }
 
 impl World {

@@ -3,7 +3,7 @@
 
 use crate::measure::latency::LogLinear;
 use crate::measure::{
-    AffinityRecord, ClassRecord, CoarseLatencies, Counts, FaultRecord, History, RunRecord, ServerRecord, Timeline, UserLatency,
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, RunRecord, ServerRecord, Timeline, UserLatency,
 };
 use crate::stats;
 use crate::units::Time;
@@ -50,6 +50,8 @@ pub struct RunFigures {
     pub affinity: AffinityRecord,
     pub checks_sent: u64,
     pub checks_failed: u64,
+    /// Where the scenario says where things stand.
+    pub crossings: Option<Crossings>,
     pub events: u64,
 }
 
@@ -228,6 +230,7 @@ impl RunFigures {
             affinity: run.affinity,
             checks_sent: run.checks_sent,
             checks_failed: run.checks_failed,
+            crossings: run.crossings,
             events: run.events,
         }
     }

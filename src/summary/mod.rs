@@ -81,6 +81,9 @@ pub struct VariantSummary {
     pub failover: Vec<Failover>,
     pub affinity: Affinity,
     pub health_checks: HealthChecks,
+    /// Only where the scenario says where clients, balancers or nodes stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
     /// The objectives of the scenario, judged.
     pub slo: Vec<Objective>,
     /// What a reader of this variant's figures should know.
@@ -251,6 +254,17 @@ pub struct HealthChecks {
     pub per_second: Figure,
     /// Removals of servers without any fault, whenever they were.
     pub false_ejections: Figure,
+}
+
+/// What travelled between zones.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Passages from a client or balancer to the next hop, both of which stand in a zone.
+    pub passages: Figure,
+    /// Share of them between two different zones; `null` where there were none.
+    pub cross_zone_share: Figure,
+    /// Requests and answers (the `size` of their classes) that crossed zones, counted at each crossing.
+    pub cross_zone_gib: Figure,
 }
 
 /// An objective and how the variant did.

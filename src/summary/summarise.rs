@@ -3,7 +3,7 @@
 use super::accumulate::{Accumulator, ClassFigures, LatencyFigures, LatencyMetric, RunFigures, together};
 use super::{
     Affinity, Attempts, ClassSummary, ClientFairness, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary, Objective,
-    Requests, ServerSummary, Summary, VariantSummary, WaitingSummary, advice, compare,
+    Requests, ServerSummary, Summary, Traffic, VariantSummary, WaitingSummary, advice, compare,
 };
 use crate::compile::Compiled;
 use crate::measure::{Counts, FaultRecord};
@@ -78,10 +78,20 @@ fn variant_summary(variant: &Compiled, results: &Accumulator) -> VariantSummary 
             per_second: runs.average(|run| (run.window_s > 0.0).then(|| run.checks_sent as f64 / run.window_s)),
             false_ejections: runs.count(|run| run.false_ejections),
         },
+        traffic: traffic(runs),
         slo: variant.slo.map_or_else(Vec::new, |slo| judge(&slo, &latency_ms, results)),
         latency_ms,
         warnings: Vec::new(),
     }
+}
+
+/// Only where places matter.
+fn traffic(runs: Runs) -> Option<Traffic> {
+    runs.0.iter().any(|run| run.crossings.is_some()).then(|| Traffic {
+        passages: runs.count(|run| run.crossings.map_or(0, |crossings| crossings.passages)),
+        cross_zone_share: runs.share(|run| run.crossings?.share()),
+        cross_zone_gib: runs.average(|run| run.crossings.map(|crossings| crossings.gib())),
+    })
 }
 
 /// The runs of a variant, to be averaged over.

@@ -5,9 +5,10 @@ use crate::compile::Compiled;
 use crate::dist::Distribution;
 use crate::measure::timeline::{Bin, ServerBin};
 use crate::measure::{AffinityRecord, ClassRecord, Counts, FailoverRecord, FaultRecord, RunRecord, ServerRecord, Timeline, UserLatency};
+use crate::model::places::Place;
 use crate::model::plan::{
-    ArrivalPlan, BalancerPlan, ClassChoice, ClassPlan, ClientPlan, FaultKind, FaultPlan, FaultSchedule, ServerPlan, TargetRef, Topology,
-    Users,
+    ArrivalPlan, BalancerPlan, ClassChoice, ClassPlan, ClientPlan, FaultKind, FaultPlan, FaultSchedule, RoutingPlan, ServerPlan, TargetRef,
+    Topology, Users,
 };
 use crate::policy::Algorithm;
 use crate::scenario::{Failure, Slo, Warmup, WhenNone};
@@ -28,9 +29,11 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         weight: 1,
         latency: none(),
         cancels_abandoned: false,
+        place: Place::default(),
     };
     let client = ClientPlan {
         name: "users".to_owned(),
+        place: Place::default(),
         arrivals: ArrivalPlan::Poisson { per_second },
         users: Users::Unbounded,
         nat: None,
@@ -52,6 +55,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         timeout: None,
         latency: none(),
         weight: 1,
+        routing: RoutingPlan::default(),
     };
     let fault = FaultPlan {
         name: "crash web-2".to_owned(),
@@ -62,13 +66,14 @@ pub(crate) fn topology(per_second: f64) -> Topology {
     };
     Topology {
         clients: vec![client],
-        classes: vec![ClassPlan { name: "all".to_owned(), path: 0 }],
+        classes: vec![ClassPlan { name: "all".to_owned(), path: 0, size: 0 }],
         paths: vec!["/".to_owned()],
         servers: vec![server(1), server(2)],
         balancers: vec![balancer],
         entry: 0,
         depth_max: 1,
         faults: vec![fault],
+        network: None,
     }
 }
 
@@ -139,6 +144,7 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
         affinity: AffinityRecord { sessions: 10, moved: 2, lost_state: 1, wiped: 0, requests: 40, requests_moved: 4 },
         checks_sent: 20,
         checks_failed: 3,
+        crossings: None,
         timeline: Timeline {
             bin: Span::from_secs(6),
             bins: vec![bin.clone(), bin],

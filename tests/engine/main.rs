@@ -3,6 +3,7 @@
 
 mod detection;
 mod generator;
+mod places;
 mod properties;
 mod semantics;
 mod theory;

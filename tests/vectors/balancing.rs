@@ -8,7 +8,7 @@ use lbsim::input::Inputs;
 use lbsim::measure::RunRecord;
 use lbsim::model::balancer::{Balancer, Parts};
 use lbsim::model::link::Link;
-use lbsim::model::plan::{BalancerPlan, Plan, StickyPlan, TargetRef};
+use lbsim::model::plan::{BalancerPlan, Plan, RoutingPlan, StickyPlan, TargetRef};
 use lbsim::model::sticky::Holder;
 use lbsim::policy::{Algorithm, Pick, Request, TargetId, Targets};
 use lbsim::rng::stream;
@@ -33,6 +33,7 @@ fn balancer(servers: usize, algorithm: Algorithm, when_none: WhenNone, sticky: O
         timeout: None,
         latency: no_delay.clone(),
         weight: 1,
+        routing: RoutingPlan::default(),
     };
     let routing = stream(1, 0, "vectors");
     let link = Link::new(&no_delay, routing.clone(), &mut Calendar::<()>::new());

@@ -1,10 +1,12 @@
 //! Answers return: through the balancers, which may try again, to the client.
 
+use super::travel::Leg;
 use crate::measure::affinity::Answer;
 use crate::measure::recorder::Answered;
 use crate::model::attempt::{Attempt, Hop, NOT_WAITED, Phase};
 use crate::model::client::NONE;
 use crate::model::event::Event;
+use crate::model::link::Carried;
 use crate::model::plan::TargetRef;
 use crate::model::world::World;
 use crate::policy::Outcome;
@@ -33,8 +35,10 @@ impl World {
         let server = self.attempts[attempt].server as usize;
         self.attempts[attempt].phase = Phase::Returning;
         let attempts = &self.attempts;
-        if !self.server_links[server].carry(|| Event::ResultAtBalancer(attempts.at(attempt)), &mut self.calendar) {
-            self.result_at_balancer(attempt);
+        match self.server_links[server].carry(|| Event::ResultAtBalancer(attempts.at(attempt)), &mut self.calendar) {
+            Carried::Scheduled => {}
+            Carried::AtOnce => self.result_at_balancer(attempt),
+            Carried::ByPlace => self.travel(attempt, Leg::FromServer(server as u32)),
         }
     }
 
@@ -99,14 +103,18 @@ impl World {
         if attempts[attempt].depth > 0 {
             attempts[attempt].depth -= 1;
             let link = &mut self.balancers[hop.balancer as usize].link;
-            if !link.carry(|| Event::ResultAtBalancer(attempts.at(attempt)), &mut self.calendar) {
-                self.result_at_balancer(attempt);
+            match link.carry(|| Event::ResultAtBalancer(attempts.at(attempt)), &mut self.calendar) {
+                Carried::Scheduled => {}
+                Carried::AtOnce => self.result_at_balancer(attempt),
+                Carried::ByPlace => self.travel(attempt, Leg::FromBalancer(hop.balancer)),
             }
         } else {
             let client = self.requests[attempts[attempt].request].client as usize;
             let link = &mut self.clients[client].link;
-            if !link.carry(|| Event::ResultAtClient(attempts.at(attempt)), &mut self.calendar) {
-                self.result_at_client(attempt);
+            match link.carry(|| Event::ResultAtClient(attempts.at(attempt)), &mut self.calendar) {
+                Carried::Scheduled => {}
+                Carried::AtOnce => self.result_at_client(attempt),
+                Carried::ByPlace => self.travel(attempt, Leg::ToClient),
             }
         }
     }

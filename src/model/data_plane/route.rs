@@ -1,9 +1,11 @@
 //! Balancers route: from one to the next, to a target, or into their own line.
 
+use super::travel::Leg;
 use crate::model::attempt::{Hop, Phase, Request};
 use crate::model::client::NONE;
 use crate::model::event::Event;
 use crate::model::line::Waiter;
+use crate::model::link::Carried;
 use crate::model::plan::TargetRef;
 use crate::model::sticky::{Holder, NOBODY};
 use crate::model::world::World;
@@ -119,8 +121,10 @@ impl World {
         match self.balancers[balancer as usize].to[target as usize] {
             TargetRef::Balancer(inner) => {
                 attempts[attempt].depth += 1;
-                if !self.balancers[inner as usize].link.carry(|| Event::AtBalancer(attempts.at(attempt)), &mut self.calendar) {
-                    self.at_balancer(attempt);
+                match self.balancers[inner as usize].link.carry(|| Event::AtBalancer(attempts.at(attempt)), &mut self.calendar) {
+                    Carried::Scheduled => {}
+                    Carried::AtOnce => self.at_balancer(attempt),
+                    Carried::ByPlace => self.travel(attempt, Leg::ToBalancer(inner)),
                 }
             }
             TargetRef::Server(server) => {
@@ -128,8 +132,10 @@ impl World {
                 attempts[attempt].phase = Phase::ToServer;
                 let is_counted = self.requests[attempts[attempt].request].is_counted;
                 self.recorder.attempt_sent(server, is_counted);
-                if !self.server_links[server as usize].carry(|| Event::AtServer(attempts.at(attempt)), &mut self.calendar) {
-                    self.at_server(attempt);
+                match self.server_links[server as usize].carry(|| Event::AtServer(attempts.at(attempt)), &mut self.calendar) {
+                    Carried::Scheduled => {}
+                    Carried::AtOnce => self.at_server(attempt),
+                    Carried::ByPlace => self.travel(attempt, Leg::ToServer(server)),
                 }
             }
         }

@@ -1,8 +1,10 @@
 //! Clients send: arrivals, sessions and closed loops become requests, and requests become attempts.
 
+use super::travel::Leg;
 use crate::model::attempt::{Attempt, Hop, Phase, Request};
 use crate::model::client::{Draw, NONE};
 use crate::model::event::Event;
+use crate::model::link::Carried;
 use crate::model::plan::ArrivalPlan;
 use crate::model::world::World;
 use crate::units::Time;
@@ -90,8 +92,10 @@ impl World {
             self.calendar.schedule_in(lane, self.calendar.now() + timeout, event);
         }
         let attempts = &self.attempts;
-        if !self.clients[client].link.carry(|| Event::AtBalancer(attempts.at(attempt)), &mut self.calendar) {
-            self.at_balancer(attempt);
+        match self.clients[client].link.carry(|| Event::AtBalancer(attempts.at(attempt)), &mut self.calendar) {
+            Carried::Scheduled => {}
+            Carried::AtOnce => self.at_balancer(attempt),
+            Carried::ByPlace => self.travel(attempt, Leg::ToEntry),
         }
     }
 

@@ -1,0 +1,54 @@
+//! Zones and nodes: names to numbers.
+
+use super::delay;
+use crate::dist::Distribution;
+use crate::input::Inputs;
+use crate::model::places::{NOWHERE, NetworkPlan, Place};
+use crate::scenario::Scenario;
+use std::collections::BTreeMap;
+
+/// Where the names of a scenario are.
+#[derive(Default)]
+pub(super) struct Ground {
+    zones: BTreeMap<String, u32>,
+    /// By node, such as `worker-1`.
+    nodes: BTreeMap<String, Place>,
+}
+
+impl Ground {
+    pub(super) fn of(scenario: &Scenario) -> Ground {
+        let mut ground = Ground::default();
+        for group in &scenario.nodes {
+            let most = group.autoscale.as_ref().map_or(group.count, |autoscale| autoscale.max.max(group.count));
+            for number in 0..most {
+                let zone = (!group.zones.is_empty()).then(|| group.zones[number as usize % group.zones.len()].as_str());
+                let place = Place { node: ground.nodes.len() as u32, ..ground.place(zone, None) };
+                ground.nodes.insert(format!("{}-{}", group.name, number + 1), place);
+            }
+        }
+        ground
+    }
+
+    /// Where something with this zone and node is; the node's zone where no other is given.
+    pub(super) fn place(&mut self, zone: Option<&str>, node: Option<&str>) -> Place {
+        let node = node.and_then(|node| self.nodes.get(node)).copied().unwrap_or(NOWHERE);
+        let Some(zone) = zone else { return node };
+        let next = self.zones.len() as u32;
+        Place { zone: *self.zones.entry(zone.to_owned()).or_insert(next), ..node }
+    }
+}
+
+/// The delays between places, where the scenario says where more than its servers are.
+pub(super) fn compile_network(scenario: &Scenario, inputs: &Inputs) -> Option<NetworkPlan> {
+    let is_placed = scenario.network.is_some()
+        || !scenario.nodes.is_empty()
+        || scenario.clients.iter().any(|client| client.zone.is_some())
+        || scenario.balancers.iter().any(|balancer| balancer.zone.is_some() || balancer.node.is_some());
+    let network = scenario.network.clone().unwrap_or_default();
+    let sampler = |distribution: &Option<Distribution>| delay(distribution.as_ref(), inputs);
+    is_placed.then(|| NetworkPlan {
+        same_node: sampler(&network.same_node),
+        same_zone: sampler(&network.same_zone),
+        cross_zone: sampler(&network.cross_zone),
+    })
+}
