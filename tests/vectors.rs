@@ -4,14 +4,20 @@
 //! there is none, the test says so and passes. A row is judged by its mechanism, product and input alone, so rows of the same
 //! mechanism with other numbers are judged as well. What is not judged is listed with the reason.
 
+#[path = "vectors/aws.rs"]
+mod aws;
 #[path = "vectors/balancing.rs"]
 mod balancing;
 #[path = "vectors/bench.rs"]
 mod bench;
+#[path = "vectors/defaults.rs"]
+mod defaults;
 #[path = "vectors/hashing.rs"]
 mod hashing;
 #[path = "vectors/json.rs"]
 mod json;
+#[path = "vectors/kubernetes.rs"]
+mod kubernetes;
 #[path = "vectors/loads.rs"]
 mod loads;
 #[path = "vectors/rotations.rs"]
@@ -110,6 +116,7 @@ fn judge(row: &Row) -> Judged {
         "least_time" => loads::least_time(row),
         "load_spread_metric" => loads::spread(row),
         "panic_threshold" => balancing::panic_threshold(row),
+        "stickiness" if row.is_from("alb") => aws::app_cookie(row),
         "stickiness" => balancing::stickiness(row),
         "max_conns" => balancing::max_conns(row),
         "ip_hash" => hashing::ip_hash(row),
@@ -118,6 +125,22 @@ fn judge(row: &Row) -> Judged {
         "ketama" => hashing::ketama(row),
         "ring_hash" => hashing::ring(row),
         "ring_spread" => hashing::ring_spread(row),
+        "kube_proxy_endpoints" => kubernetes::endpoints(row),
+        "kube_proxy_iptables" => kubernetes::iptables(row),
+        "hpa_replicas" => kubernetes::replicas(row),
+        "hpa_behaviour" => kubernetes::behaviour(row),
+        "crash_loop_backoff" => kubernetes::crash_loop(row),
+        "node_failure" => kubernetes::node_failure(row),
+        "probe_budget" => kubernetes::probe_budget(row),
+        "alb_health_check" => aws::health_check(row),
+        "target_group_health" => aws::group_health(row),
+        "cross_zone" => aws::cross_zone(row),
+        "weighted_target_groups" => aws::weighted_groups(row),
+        "dns_routing" => aws::dns_routing(row),
+        "dns_health" => aws::dns_health(row),
+        "slow_start" => aws::slow_start(row),
+        "check_interval" => aws::check_interval(row),
+        "defaults" => defaults::defaults(row),
         _ => unknown("this mechanism is not judged here"),
     }
 }
