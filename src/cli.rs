@@ -14,6 +14,7 @@ mod run;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod tune;
 
 use crate::compile::{Compiled, compile};
 use crate::document;
@@ -36,12 +37,12 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Colors in the output; `auto` also minds NO_COLOR.
-    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN", display_order = 100)]
     color: When,
 }
 
 const EPILOGUE: &str = "`lbsim cart.yaml` is short for `lbsim run cart.yaml`.\n\n\
-    Exit codes: 0 done, 1 an objective was missed under --assert-slo, or `compare` found something worse, 2 the command line or the scenario is wrong, \
+    Exit codes: 0 done, 1 an objective was missed under --assert-slo, `compare` found something worse or `tune` no value, 2 the command line or the scenario is wrong, \
     3 an internal error, 130 interrupted by Ctrl-C.";
 
 #[derive(Subcommand)]
@@ -52,6 +53,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Write a commented scenario to start from
     New(new::NewArgs),
+    /// Find the smallest value of one field that meets a goal; exit code 1 if there is none
+    Tune(tune::TuneArgs),
     /// Tell what changed between two results folders beyond noise; exit code 1 if something got worse
     Compare(compare::CompareArgs),
     /// List the words that a scenario and the results may have
@@ -217,6 +220,7 @@ fn dispatch(args: Vec<OsString>) -> u8 {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::New(args) => new::new(&args),
+        Command::Tune(args) => tune::tune(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::List(args) => list::list(&args),
         Command::Explain(args) => explain::explain(&args),
@@ -277,10 +281,9 @@ const BYTES_READ_MAX: u64 = 4 << 20;
 
 fn read(args: &StudyArgs) -> Result<Ready, Failure> {
     let study = variants::read(read_source(&args.file)?, &args.patches()).map_err(Failure::Scenario)?;
-    let base = Path::new(&args.file).parent().filter(|_| args.file != "-").unwrap_or(Path::new(""));
     let mut inputs = Inputs::default();
     for variant in &study.variants {
-        inputs.read(&variant.scenario, base).map_err(|error| Failure::Wrong(printable(&error.to_string(), 1000)))?;
+        inputs.read(&variant.scenario, base(&args.file)).map_err(|error| Failure::Wrong(printable(&error.to_string(), 1000)))?;
     }
     let compiled = study.variants.iter().map(|variant| {
         compile(&variant.name, &variant.point, &variant.scenario, &inputs).map_err(|message| {
@@ -291,6 +294,11 @@ fn read(args: &StudyArgs) -> Result<Ready, Failure> {
     let variants = compiled.collect::<Result<_, _>>()?;
     let notes = inputs.notes().map(|note| printable(&note, 1000)).collect();
     Ok(Ready { study, variants, notes })
+}
+
+/// Where the files are that a scenario names.
+fn base(file: &str) -> &Path {
+    Path::new(file).parent().filter(|_| file != "-").unwrap_or(Path::new(""))
 }
 
 fn read_source(file: &str) -> Result<Source, Failure> {

@@ -30,6 +30,8 @@ pub mod summary;
 
 pub mod experiment;
 
+pub mod tune;
+
 pub mod report;
 
 pub mod cli;

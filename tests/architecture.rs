@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 9] = [
     &["scenario", "measure"],
     &["model"],
     &["input", "compile"],
-    &["summary", "experiment"],
+    &["summary", "experiment", "tune"],
     &["report"],
     &["cli"],
 ];

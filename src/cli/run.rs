@@ -38,7 +38,7 @@ pub(super) struct RunArgs {
     assert_slo: bool,
 }
 
-fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+pub(super) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "a whole number from 1 up is right; leave --jobs out for all processors".to_owned())
 }
 
@@ -55,7 +55,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     fs::create_dir_all(&dir).map_err(|error| cannot_write(&dir, &error))?;
     let study = &ready.study;
     let stop = Arc::new(AtomicBool::new(false));
-    let bar = progress_bar(&ready, args.quiet);
+    let bar = progress_bar(ready.variants.len() as u64 * u64::from(study.replications), args.quiet);
     stop_on_interrupt(&stop, &bar);
     let options = Options { seed: study.seed, replications: study.replications, jobs: args.jobs.map(usize::from) };
     let results = experiment::run(&ready.variants, &options, &stop, &|progress| show(&bar, progress));
@@ -115,9 +115,8 @@ pub(super) fn width() -> usize {
 // ---- While it runs ---------------------------------------------------------------------------------------------------
 
 /// Shown on a terminal only.
-fn progress_bar(ready: &Ready, is_quiet: bool) -> ProgressBar {
+pub(super) fn progress_bar(runs: u64, is_quiet: bool) -> ProgressBar {
     let target = if is_quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let runs = ready.variants.len() as u64 * u64::from(ready.study.replications);
     let bar = ProgressBar::with_draw_target(Some(runs), target);
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} runs, {eta} left") {
         bar.set_style(style);
@@ -134,7 +133,7 @@ fn show(bar: &ProgressBar, progress: Progress) {
 }
 
 /// The first Ctrl-C lets the runs under way finish, the second ends the program at once.
-fn stop_on_interrupt(stop: &Arc<AtomicBool>, bar: &ProgressBar) {
+pub(super) fn stop_on_interrupt(stop: &Arc<AtomicBool>, bar: &ProgressBar) {
     let (stop, bar) = (stop.clone(), bar.clone());
     let handler = move || {
         if stop.swap(true, Ordering::Relaxed) {

@@ -16,6 +16,26 @@ impl Node {
         }
         Patch { path, at }.apply(self, path, value)
     }
+
+    /// What stands at a path as `set` takes it, if the document has it.
+    pub fn find(&self, path: &str) -> Option<&Node> {
+        if path.is_empty() {
+            return Some(self);
+        }
+        let numbered = || path.strip_prefix('[')?.split_once(']').and_then(|(number, rest)| Some((number.parse().ok()?, rest)));
+        match &self.value {
+            Value::List(items) => {
+                let by_number = numbered().map(|(index, rest)| (index, rest.strip_prefix('.').unwrap_or(rest)));
+                let (index, rest) = by_number.or_else(|| longest(items.iter().map(Node::name), path))?;
+                items.get(index)?.find(rest)
+            }
+            Value::Map(entries) => {
+                let (index, rest) = longest(entries.iter().map(|(key, _)| Some(&*key.text)), path)?;
+                entries[index].1.find(rest)
+            }
+            Value::Scalar { .. } | Value::Null => None,
+        }
+    }
 }
 
 struct Patch<'a> {

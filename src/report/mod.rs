@@ -14,11 +14,13 @@ pub mod runs;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tuned;
 mod verdict;
 
 pub use changes::{Change, Changes, Verdict, changes};
 pub use files::{DrawError, draw, folder_name, write};
 pub use table::{Look, table};
+pub use tuned::{tuned_json, tuned_text, tuned_title, tuned_warnings};
 pub use verdict::verdict;
 
 use crate::error::printable;

@@ -61,19 +61,57 @@ struct Entry {
     patches: Vec<Patch>,
 }
 
+/// One variant, with a value that comes after all others, also after those of the variant's own patch.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'a> {
+    pub variant: &'a str,
+    pub path: &'a str,
+    /// As YAML.
+    pub value: &'a str,
+}
+
 /// Reads a study. `sets` are patches from the command line: (path, value as YAML).
 pub fn read(source: Source, sets: &[(String, String)]) -> Result<Study, Diagnostics> {
+    read_some(source, sets, None)
+}
+
+/// Reads the one variant of a study that a trial is about.
+pub fn read_trial(source: Source, sets: &[(String, String)], trial: Trial) -> Result<Study, Diagnostics> {
+    read_some(source, sets, Some(trial))
+}
+
+/// What a variant has at a path, if it has anything. The study can be read.
+pub fn written(source: Source, sets: &[(String, String)], variant: &str, path: &str) -> Result<Option<Node>, Diagnostics> {
+    let mut document = document::parse(&Arc::new(source))?;
+    for (path, value) in sets {
+        set_patch(SET, path, value)?.apply(&mut document)?;
+    }
+    let entries = compare(&document, &mut Diagnostics::new());
+    let own = entries.iter().find(|entry| entry.name.as_deref() == Some(variant));
+    for patch in own.iter().flat_map(|entry| &entry.patches) {
+        patch.apply(&mut document)?;
+    }
+    Ok(document.find(path).cloned())
+}
+
+fn read_some(source: Source, sets: &[(String, String)], trial: Option<Trial>) -> Result<Study, Diagnostics> {
     let source = Arc::new(source);
     let mut document = document::parse(&source)?;
     let mut found = Diagnostics::new();
-    let set_patches: Vec<Patch> = sets.iter().filter_map(|(path, value)| keep(&mut found, set_patch(path, value))).collect();
+    let set_patches: Vec<Patch> = sets.iter().filter_map(|(path, value)| keep(&mut found, set_patch(SET, path, value))).collect();
     if !matches!(document.value, Value::Map(_)) {
         return Err(read::scenario(&document).err().unwrap_or_default());
     }
     for patch in &set_patches {
         found.extend(patch.apply(&mut document).err());
     }
-    let entries = compare(&document, &mut found);
+    let mut entries = compare(&document, &mut found);
+    if let Some(trial) = trial {
+        entries.retain(|entry| entry.name.as_deref().is_none_or(|name| name == trial.variant));
+        let last = keep(&mut found, set_patch(FIELD, trial.path, trial.value));
+        found.extend(last.as_ref().and_then(|last| fixed(&last.path, &last.spot)));
+        entries.iter_mut().for_each(|entry| entry.patches.extend(last.clone()));
+    }
     let axes = sweep(&document, &mut found);
     warn_of_hidden_sets(&set_patches, &axes, &mut found);
     let count = axes.iter().map(|(_, values)| values.len()).fold(entries.len(), usize::saturating_mul);
@@ -119,9 +157,13 @@ fn keep<T>(found: &mut Diagnostics, result: Result<T, Diagnostics>) -> Option<T>
     result.map_err(|errors| found.extend(errors)).ok()
 }
 
+/// Options that patch; messages name them in the place of a file.
+const SET: &str = "--set";
+const FIELD: &str = "--field";
+
 /// A patch of the command line. Messages quote it as `path=value`.
-fn set_patch(path: &str, value: &str) -> Result<Patch, Diagnostics> {
-    let source = Arc::new(Source { name: "--set".to_owned(), text: format!("{path}={value}") });
+fn set_patch(option: &str, path: &str, value: &str) -> Result<Patch, Diagnostics> {
+    let source = Arc::new(Source { name: option.to_owned(), text: format!("{path}={value}") });
     let value = document::parse_from(&source, path.len() + 1)?;
     if matches!(value.value, Value::Null) && value.spot.range.is_empty() {
         let help = format!("write a value behind it, or `{path}=null` to take away what the file says");
@@ -322,4 +364,42 @@ fn stem(name: &str) -> &str {
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let stem = file.strip_suffix(".yaml").or(file.strip_suffix(".yml")).unwrap_or(file);
     stem.trim_matches(['<', '>'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+duration: 10s
+clients: [{ name: users, arrivals: { poisson: { rate: 5/s } }, requests: [{ path: /, work: { constant: 10ms } }] }]
+servers: [{ name: web, count: 2, queue: 9 }]
+balancers: [{ name: edge, targets: [web] }]
+compare: [round_robin, { patch: { name: short, set: { servers.web.queue: 1 } } }]
+";
+
+    fn source() -> Source {
+        Source { name: "a.yaml".to_owned(), text: TEXT.to_owned() }
+    }
+
+    #[test]
+    fn the_value_of_a_trial_comes_after_all_patches() {
+        let sets = [("servers.web.queue".to_owned(), "5".to_owned())];
+        let queues = |variant, value| {
+            let study = read_trial(source(), &sets, Trial { variant, path: "servers.web.queue", value }).unwrap();
+            study.variants.iter().map(|found| (found.name.clone(), found.scenario.servers[0].queue.count())).collect::<Vec<_>>()
+        };
+        assert_eq!(queues("short", "7"), [("short".to_owned(), 7)]);
+        assert_eq!(queues("round_robin", "8"), [("round_robin".to_owned(), 8)]);
+        let text = |variant| written(source(), &sets, variant, "servers[0].queue").unwrap().and_then(|node| node.text().map(str::to_owned));
+        assert_eq!((text("short").as_deref(), text("round_robin").as_deref()), (Some("1"), Some("5")));
+        assert!(written(source(), &sets, "short", "servers.web.slots").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_trial_tells_its_mistakes_at_the_option() {
+        let found = read_trial(source(), &[], Trial { variant: "short", path: "servers.web.cuont", value: "7" }).unwrap_err();
+        assert!(found.to_string().contains("--> --field:1:1") && found.to_string().contains("did you mean `count`"), "{found}");
+        assert!(read_trial(source(), &[], Trial { variant: "short", path: "seed", value: "7" }).is_err());
+    }
 }

@@ -189,9 +189,15 @@ impl Accumulator {
 
     /// Adds the next replication.
     pub fn fold(&mut self, run: RunRecord) {
+        self.add(&run);
+        self.history = self.history.take().or(run.history);
+    }
+
+    /// Adds the figures of the next replication; its history is left to [`Accumulator::fold`].
+    pub fn add(&mut self, run: &RunRecord) {
         self.classes.resize_with(run.classes.len(), ClassRecord::default);
         self.server_response.resize_with(run.servers.len(), CoarseLatencies::default);
-        self.runs.push(RunFigures::of(&run));
+        self.runs.push(RunFigures::of(run));
         for (pooled, class) in self.classes.iter_mut().zip(&run.classes) {
             pooled.merge(class);
         }
@@ -200,7 +206,6 @@ impl Accumulator {
         }
         self.timeline.merge(&run.timeline);
         self.users.merge(&run.users);
-        self.history = self.history.take().or(run.history);
     }
 }
 

@@ -19,7 +19,7 @@ pub use accumulate::{Accumulator, ClassFigures, Evenness, LatencyFigures, Latenc
 pub use advice::{Warning, WarningKind, short_path};
 pub use compare::{AgainstFirst, Comparison, Metric};
 pub use details::{Change, Details, FaultSpan, LoadMap, Sighting, SourceText, Timeseries, VariantDetails, details};
-pub use summarise::{About, summarise};
+pub use summarise::{About, summarise, variant_summary};
 
 use crate::stats::Estimate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -40,7 +40,8 @@ pub fn summarise(about: &About, variants: &[Compiled], results: &[Accumulator]) 
     summary
 }
 
-fn variant_summary(variant: &Compiled, results: &Accumulator) -> VariantSummary {
+/// One variant by itself: its figures, without comparisons and warnings.
+pub fn variant_summary(variant: &Compiled, results: &Accumulator) -> VariantSummary {
     let runs = Runs(&results.runs);
     let all = together(&results.classes);
     let latency_ms = runs.pooled(&(&all.latency).into(), |run| &run.all.latency);

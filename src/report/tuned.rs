@@ -1,0 +1,255 @@
+//! What a search for a value has found: the values that were looked at, a sentence, what to mind; and the same as JSON.
+
+use super::{count, name, notes, number, percent};
+use crate::error::printable;
+use crate::summary::{Warning, WarningKind, rounded, short_path};
+use crate::tune::{Comparison, Judged, Readings, Rule, Tried, Tuned, Unit, Wanted, shown};
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
+use serde_json::{Value, json};
+
+/// Longest reason of a refusal in a row.
+const REASON_MAX: usize = 120;
+
+/// The table of the values that were looked at, and the answer.
+pub fn tuned_text(tuned: &Tuned) -> String {
+    let mut table = Table::new();
+    let style = NOTHING.header_separator(LineStyle::none().fill('-').junction('-'));
+    table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
+    let figures = tuned.goal.comparisons.iter().map(|comparison| format!("{}{}", name(&comparison.figure.name), unit(comparison)));
+    table.set_header([name(short_path(&tuned.field))].into_iter().chain(figures).chain(["met".to_owned()]));
+    for (index, tried) in &tuned.tried {
+        let mut cells = vec![tuned.range.value(*index)];
+        match tried {
+            Tried::Run(readings) => {
+                let judged = tuned.goal.comparisons.iter().zip(&readings.judged);
+                cells.extend(judged.map(|(comparison, judged)| cell(comparison, judged)));
+                cells.push(word(readings).to_owned());
+            }
+            Tried::Refused(reason) => {
+                cells.extend(tuned.goal.comparisons.iter().map(|_| "-".to_owned()));
+                cells.push(format!("refused: {}", printable(reason, REASON_MAX)));
+            }
+        }
+        table.add_row(cells);
+    }
+    for index in 0..=tuned.goal.comparisons.len() {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let rows: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let rows = if tuned.tried.is_empty() { String::new() } else { format!("{rows}{}\n", legend(tuned)) };
+    format!("{rows}{}\n", sentence(tuned))
+}
+
+fn word(readings: &Readings) -> &'static str {
+    match (readings.is_met(), readings.is_close()) {
+        (true, _) => "yes",
+        (false, true) => "not sure",
+        (false, false) => "no",
+    }
+}
+
+/// What stands behind a figure's name.
+fn unit(comparison: &Comparison) -> &'static str {
+    match comparison.figure.unit {
+        Unit::Millis => " ms",
+        Unit::Seconds if comparison.figure.name.ends_with("_s") => "",
+        Unit::Seconds => " s",
+        Unit::Share => " %",
+        Unit::PerSecond if comparison.figure.name.ends_with("_rps") => "",
+        Unit::PerSecond => " /s",
+        Unit::None => "",
+    }
+}
+
+fn plain(comparison: &Comparison, value: f64) -> String {
+    match comparison.figure.unit {
+        // 99.95 % is not 100 %.
+        Unit::Share if value > 0.9 => format!("{:.3}", value * 100.0).trim_end_matches('0').trim_end_matches('.').to_owned(),
+        Unit::Share => percent(value),
+        _ if comparison.figure.is_count => count(value),
+        _ => number(value),
+    }
+}
+
+/// The value, and what it was judged by where that is another number: `12` and `max 31`, `480` and `to 512`.
+fn figure(comparison: &Comparison, judged: &Judged) -> (String, Vec<String>) {
+    let shown = judged.value.map(|value| plain(comparison, value));
+    let compared = judged.compared.map(|compared| plain(comparison, compared)).filter(|compared| Some(compared) != shown.as_ref());
+    let word = match comparison.rule() {
+        Rule::EveryReplication if judged.compared > judged.value => "max",
+        Rule::EveryReplication => "min",
+        Rule::UpperEnd => "to",
+        Rule::LowerEnd => "from",
+    };
+    let compared = compared.map(|compared| format!("{word} {compared}"));
+    let missing = (judged.missing > 0).then(|| format!("{} runs without", judged.missing));
+    (shown.unwrap_or_else(|| "-".to_owned()), compared.into_iter().chain(missing).collect())
+}
+
+/// `480 (to 512)`.
+fn cell(comparison: &Comparison, judged: &Judged) -> String {
+    let (value, notes) = figure(comparison, judged);
+    if notes.is_empty() { value } else { format!("{value} ({})", notes.join(", ")) }
+}
+
+/// What the brackets mean, a line each.
+fn legend(tuned: &Tuned) -> String {
+    let rules: Vec<Rule> = tuned.goal.comparisons.iter().map(Comparison::rule).collect();
+    let counts = rules
+        .contains(&Rule::EveryReplication)
+        .then_some("max, min: the worst replication, by which it is judged; every one must meet the goal\n");
+    let averages = rules.iter().any(|rule| *rule != Rule::EveryReplication);
+    let averages = averages.then_some(match tuned.replications {
+        1 => "one replication: an average is judged by its value, as there is no interval\n",
+        _ => "to, from: the unfavourable end of the 95 % interval, by which it is judged\n",
+    });
+    counts.into_iter().chain(averages).collect()
+}
+
+/// ` (p99 612 ms, to 640)`, of the first comparison that does not hold.
+fn why(tuned: &Tuned, index: u64) -> String {
+    let reason = match tuned.tried.get(&index) {
+        Some(Tried::Run(readings)) => {
+            let missed = tuned.goal.comparisons.iter().zip(&readings.judged).find(|(_, judged)| !judged.met);
+            missed.map_or_else(String::new, |(comparison, judged)| {
+                let (value, notes) = figure(comparison, judged);
+                let parts = [format!("{} {value}{}", name(&comparison.figure.name), unit(comparison))].into_iter().chain(notes);
+                parts.collect::<Vec<_>>().join(", ")
+            })
+        }
+        Some(Tried::Refused(reason)) => printable(reason, REASON_MAX),
+        None => String::new(),
+    };
+    if reason.is_empty() { reason } else { format!(" ({reason})") }
+}
+
+fn sentence(tuned: &Tuned) -> String {
+    let (field, goal) = (printable(&tuned.field, 120), printable(&tuned.goal.text, 200));
+    let value = |index: u64| tuned.range.value(index);
+    let last = tuned.range.last();
+    let range = &tuned.range;
+    let below = if range.is_first_least { "" } else { "; --from looks further down" };
+    let above = if range.is_last_most { "" } else { "; --to looks further up" };
+    let (most, least, end, before, behind) = match tuned.wanted {
+        Wanted::Lowest => ("smallest", "largest", last, below, above),
+        Wanted::Highest => ("largest", "smallest", 0, above, below),
+    };
+    if tuned.is_interrupted {
+        return format!("interrupted{}", between(tuned).map_or_else(|| ": too early to tell".to_owned(), |told| format!(": {told}")));
+    }
+    match (tuned.found, tuned.nearest_miss()) {
+        (Some(found), Some(miss)) => {
+            format!("{field} = {} is the {most} value that meets {goal}; {} does not{}", value(found), value(miss), why(tuned, miss))
+        }
+        (Some(found), None) => format!("{field} = {}, the {most} value of the range, meets {goal} already{before}", value(found)),
+        (None, _) => format!(
+            "no value of {field} from {} to {} meets {goal}, not even the {least}, {}{}{behind}",
+            value(0),
+            value(last),
+            value(end),
+            why(tuned, end)
+        ),
+    }
+}
+
+/// Where the answer must be, as far as is known.
+fn between(tuned: &Tuned) -> Option<String> {
+    let turns = |tried: &Tried| tried.is_met() == (tuned.wanted == Wanted::Lowest);
+    let upper = tuned.tried.iter().find(|(_, tried)| turns(tried)).map(|(index, _)| *index);
+    let lower = tuned.tried.iter().filter(|(index, tried)| !turns(tried) && upper.is_none_or(|upper| **index < upper)).next_back();
+    let [upper, lower] = [upper, lower.map(|(index, _)| *index)].map(|end| end.map(|index| tuned.range.value(index)));
+    match (tuned.wanted, lower, upper) {
+        (Wanted::Lowest, Some(lower), Some(upper)) => Some(format!("the answer is above {lower} and at most {upper}")),
+        (Wanted::Lowest, Some(lower), None) => Some(format!("the answer, if there is one, is above {lower}")),
+        (Wanted::Lowest, None, upper) => upper.map(|upper| format!("the answer is at most {upper}")),
+        (Wanted::Highest, Some(lower), Some(upper)) => Some(format!("the answer is at least {lower} and below {upper}")),
+        (Wanted::Highest, Some(lower), None) => Some(format!("the answer is at least {lower}")),
+        (Wanted::Highest, None, upper) => upper.map(|upper| format!("the answer, if there is one, is below {upper}")),
+    }
+}
+
+/// What to mind: an order that does not hold, intervals that leave it open, and what the summary of the answer warns of.
+pub fn tuned_warnings(tuned: &Tuned) -> Vec<String> {
+    let value = |index: u64| tuned.range.value(index);
+    let mut told = Vec::new();
+    if let Some((smaller, larger)) = tuned.broken() {
+        let (good, bad, other) = match tuned.wanted {
+            Wanted::Lowest => (format!("the smaller {}", value(smaller)), value(larger), "--highest"),
+            Wanted::Highest => (format!("the larger {}", value(larger)), value(smaller), "--lowest"),
+        };
+        let message = format!(
+            "{bad}{} misses the goal although {good} meets it, so there is more than one border, and only one of them was looked for",
+            why(tuned, if tuned.wanted == Wanted::Lowest { larger } else { smaller })
+        );
+        told.push(format!("{message}; {other} looks for another one, --from and --to look at a part of the range"));
+    }
+    if let Some(miss) = tuned.nearest_miss()
+        && let Some(Tried::Run(readings)) = tuned.tried.get(&miss)
+        && readings.is_close()
+    {
+        let advice = format!("`--replications {}` may tell", u64::from(tuned.replications) * 4);
+        told.push(format!("{}{} would do by its average, but not for sure; {advice}", value(miss), why(tuned, miss)));
+    }
+    let shown = tuned.found.or_else(|| tuned.nearest_miss());
+    if let Some((index, Tried::Run(readings))) = shown.and_then(|index| tuned.tried.get_key_value(&index)) {
+        let mut summary = readings.summary.clone();
+        // A percentile that the goal does not ask for may be as uncertain as it likes.
+        if tuned.goal.comparisons.iter().all(|comparison| comparison.figure.unit != Unit::Millis) {
+            let is_of_latency = |warning: &Warning| matches!(warning.kind, WarningKind::WideInterval | WarningKind::FewSamples);
+            summary.variants[0].warnings.retain(|warning| !is_of_latency(warning));
+        }
+        told.extend(notes(&summary).iter().map(|note| format!("at {}: {note}", value(*index))));
+    }
+    told
+}
+
+/// All of it as JSON.
+pub fn tuned_json(tuned: &Tuned) -> Value {
+    let figure = |(comparison, judged): (&Comparison, &Judged)| {
+        let rule = match comparison.rule() {
+            Rule::EveryReplication => "every_replication",
+            Rule::UpperEnd => "upper_end",
+            Rule::LowerEnd => "lower_end",
+        };
+        json!({
+            "comparison": comparison.text,
+            "figure": comparison.figure.name,
+            "value": judged.value.map(rounded),
+            "ci95": judged.ci95.map(|(low, high)| [rounded(low), rounded(high)]),
+            "rule": rule,
+            "compared": judged.compared.map(rounded),
+            "replications_without_value": judged.missing,
+            "met": judged.met,
+        })
+    };
+    let tried = tuned.tried.iter().map(|(index, tried)| {
+        let (figures, refused): (Vec<Value>, Option<&str>) = match tried {
+            Tried::Run(readings) => (tuned.goal.comparisons.iter().zip(&readings.judged).map(figure).collect(), None),
+            Tried::Refused(reason) => (Vec::new(), Some(reason)),
+        };
+        json!({ "value": tuned.range.value(*index), "met": tried.is_met(), "refused": refused, "figures": figures })
+    });
+    json!({
+        "field": tuned.field,
+        "variant": tuned.variant,
+        "goal": tuned.goal.text,
+        "wanted": if tuned.wanted == Wanted::Lowest { "lowest" } else { "highest" },
+        "from": tuned.range.value(0),
+        "to": tuned.range.value(tuned.range.last()),
+        "step": tuned.range.step(),
+        "seed": tuned.seed,
+        "replications": tuned.replications,
+        "tried": tried.collect::<Vec<Value>>(),
+        "found": tuned.found.map(|index| tuned.range.value(index)),
+        "interrupted": tuned.is_interrupted,
+        "warnings": tuned_warnings(tuned),
+    })
+}
+
+/// `servers.web.count from 1 to 40 in steps of 1`.
+pub fn tuned_title(tuned: &Tuned) -> String {
+    format!("{} from {}", printable(&tuned.field, 120), shown(&tuned.range))
+}
