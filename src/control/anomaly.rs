@@ -61,7 +61,7 @@ pub fn anomalous(targets: &[Answers], settings: &Settings) -> Vec<bool> {
         // Where the others have no error at all, chance is taken for the least rate that counts.
         let expected = peers.max(settings.error_rate_min);
         let surprise = n * (own - expected) / (n * expected * (1.0 - expected)).sqrt();
-        own > settings.error_rate_min && own > settings.ratio_min * peers && surprise > settings.z_min
+        own > settings.ratio_min * peers && surprise > settings.z_min
     };
     targets.iter().map(is_one).collect()
 }
@@ -85,6 +85,7 @@ mod tests {
         assert_eq!(verdicts(&[(100, 20), (100, 1), (100, 0)]), [true, false, false]);
         assert_eq!(verdicts(&[(100, 100), (100, 0)]), [false, false], "at least three targets");
         assert_eq!(verdicts(&[(100, 30), (100, 28), (100, 33)]), [false; 3], "all fail alike");
+        assert_eq!(verdicts(&[(1000, 300), (1000, 200), (1000, 200)]), [false; 3], "less than twice as much");
         assert_eq!(verdicts(&[(10, 1), (100, 0), (100, 0)]), [false; 3], "one error may be chance");
         assert_eq!(verdicts(&[(0, 0), (0, 0), (5, 5)]), [false; 3], "there are no peers");
         assert!(verdicts(&[]).is_empty());

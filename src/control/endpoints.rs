@@ -262,6 +262,8 @@ mod tests {
             [ready(THERE), Endpoint::of_pod(HERE, false, false), Endpoint::of_pod(HERE, true, true), Endpoint::of_pod(THERE, true, true)];
         assert_eq!(lists(&endpoints, LOCAL_OUTSIDE), (Some(vec![0]), Some(vec![2])));
         assert_eq!(lists(&endpoints[1..], LOCAL_OUTSIDE), (Some(vec![1, 2]), Some(vec![1])));
+        let held_back = Endpoint { is_terminating: false, ..endpoints[2].clone() };
+        assert_eq!(lists(&[held_back], LOCAL_OUTSIDE), (Some(vec![]), Some(vec![])), "serving, and neither ready nor terminating");
     }
 
     /// topology_test.go: "iTP: Local, eTP: Local, all endpoints remote", "externalTrafficPolicy ignored if not externally accessible".

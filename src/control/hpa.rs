@@ -266,6 +266,14 @@ mod tests {
         assert_eq!(run(config, 80, 10, 9), [80; 9]);
     }
 
+    /// "Scaling policies": percentages are rounded up, or a small number would never grow.
+    #[test]
+    fn ten_percent_of_three_pods_is_one_pod() {
+        let mut config = Config::new(1, 100);
+        config.up.policies = vec![policy(Change::Percent(10), 15)];
+        assert_eq!(run(config, 3, 90, 5), [4, 5, 6, 7, 8]);
+    }
+
     #[test]
     fn a_window_up_waits_for_the_lowest_proposal_to_age() {
         let mut config = Config::new(1, 100);

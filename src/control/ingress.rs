@@ -117,6 +117,7 @@ mod tests {
         let rules = [rule("*.foo.com", "/", PathType::Prefix)];
         let place = |host| matching(&rules, host, "/");
         assert_eq!([place("bar.foo.com"), place("baz.bar.foo.com"), place("foo.com")], [Some(0), None, None]);
+        assert_eq!(place(".foo.com"), None);
     }
 
     #[test]

@@ -303,6 +303,7 @@ mod tests {
     fn blocks_of_addresses_are_read_or_refused() {
         let six: Cidr = "2001:db8::/33".parse().expect("a block");
         assert!(six.contains("2001:db8:7fff::1".parse().unwrap()) && !six.contains("2001:db8:8000::1".parse().unwrap()));
+        assert!("::/0".parse::<Cidr>().expect("a block").contains("2001:db8::1".parse().unwrap()));
         for text in ["192.0.2.0", "192.0.2.0/33", "x/8", "::/129", "192.0.2.0/-1"] {
             assert!(text.parse::<Cidr>().unwrap_err().contains("is not a block"), "{text}");
         }

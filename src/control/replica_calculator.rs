@@ -227,6 +227,7 @@ mod tests {
         let down = [100, 300, 500, 250, 250];
         assert_eq!(cpu(5, &down, &[IN; 5], 50), (3, 28), "ScaleDown");
         assert_eq!(cpu(5, &down, &[IN, IN, IN, ASIDE, ASIDE], 50), (2, 30), "ScaleDownIncludeUnreadyPods");
+        assert_eq!(cpu(4, &[475; 3], &[IN, IN, IN, ASIDE], 50), (4, 47), "one that is set aside does not make the others idle");
         assert_eq!(cpu(5, &[100], &[IN, ASIDE, ASIDE, ASIDE, ASIDE], 50), (1, 10), "ScaleDownExcludeUnscheduledPods");
     }
 

@@ -232,6 +232,7 @@ mod tests {
         assert_eq!(Budget::MaxUnavailable(Amount::Percent(30)).healthy_min(7), 4);
         assert_eq!(Budget::MinAvailable(Amount::Count(2)).disruptions_allowed(3, 3), 1);
         assert_eq!(Budget::MinAvailable(Amount::Count(2)).disruptions_allowed(3, 1), 0);
-        assert_eq!(Budget::MaxUnavailable(Amount::Count(1)).disruptions_allowed(0, 0), 0);
+        assert_eq!(Budget::MaxUnavailable(Amount::Count(1)).disruptions_allowed(3, 3), 1);
+        assert_eq!(Budget::MaxUnavailable(Amount::Count(1)).disruptions_allowed(0, 2), 0, "none is wanted: it guards nothing");
     }
 }
