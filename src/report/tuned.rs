@@ -159,7 +159,7 @@ fn sentence(tuned: &Tuned) -> String {
 fn between(tuned: &Tuned) -> Option<String> {
     let turns = |tried: &Tried| tried.is_met() == (tuned.wanted == Wanted::Lowest);
     let upper = tuned.tried.iter().find(|(_, tried)| turns(tried)).map(|(index, _)| *index);
-    let lower = tuned.tried.iter().filter(|(index, tried)| !turns(tried) && upper.is_none_or(|upper| **index < upper)).next_back();
+    let lower = tuned.tried.iter().rfind(|(index, tried)| !turns(tried) && upper.is_none_or(|upper| **index < upper));
     let [upper, lower] = [upper, lower.map(|(index, _)| *index)].map(|end| end.map(|index| tuned.range.value(index)));
     match (tuned.wanted, lower, upper) {
         (Wanted::Lowest, Some(lower), Some(upper)) => Some(format!("the answer is above {lower} and at most {upper}")),
@@ -252,4 +252,74 @@ pub fn tuned_json(tuned: &Tuned) -> Value {
 /// `servers.web.count from 1 to 40 in steps of 1`.
 pub fn tuned_title(tuned: &Tuned) -> String {
     format!("{} from {}", printable(&tuned.field, 120), shown(&tuned.range))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::summarise;
+    use crate::summary::tests::{about, record, results, variant};
+    use crate::tune::{Goal, Kind, Range, Wishes, names};
+
+    /// Values from 0 to 10, of which each in the list failed so many requests in each of two replications.
+    fn tuned(wanted: Wanted, tried: &[(u64, [u64; 2])]) -> Tuned {
+        let goal = Goal::read("failed <= 5", &names(&variant("a"))).unwrap();
+        let run = |counts: &[u64; 2]| {
+            let runs = results(counts.iter().map(|failed| record(&[10; 2000], *failed)));
+            let summary = summarise(&about(2), &[variant("a")], &[runs]);
+            let values = counts.map(|failed| Some(failed as f64));
+            let judged = vec![goal.comparisons[0].judge(summary.variants[0].requests.failed, &values)];
+            Tried::Run(Box::new(Readings { summary, judged }))
+        };
+        let tried = tried.iter().map(|(index, counts)| (*index, run(counts))).collect();
+        let range = Range::new(Kind::Whole, None, Wishes { to: Some("10"), ..Wishes::default() }).unwrap();
+        let (field, variant) = ("servers.web.count".to_owned(), None);
+        Tuned { field, variant, goal: goal.clone(), wanted, range, seed: 1, replications: 2, tried, found: None, is_interrupted: false }
+    }
+
+    #[test]
+    fn the_answer_stands_beside_its_neighbour() {
+        let found = Tuned { found: Some(3), ..tuned(Wanted::Lowest, &[(2, [4, 9]), (3, [5, 0]), (10, [0, 0])]) };
+        let text = tuned_text(&found);
+        assert!(text.contains("\n     3    2.5 (max 5)   yes\n"), "{text}");
+        assert!(
+            text.ends_with("servers.web.count = 3 is the smallest value that meets failed <= 5; 2 does not (failed 6.5, max 9)\n"),
+            "{text}"
+        );
+        assert!(!tuned_warnings(&found).iter().any(|warning| warning.contains("border")));
+        // On average 2 is no good either; 1 to 7 is.
+        let close = Tuned { found: Some(3), ..tuned(Wanted::Lowest, &[(2, [1, 7]), (3, [5, 0])]) };
+        assert!(tuned_text(&close).contains("not sure") && tuned_warnings(&close)[0].contains("`--replications 8` may tell"));
+    }
+
+    #[test]
+    fn what_contradicts_the_order_is_told() {
+        let lowest = Tuned { found: Some(3), ..tuned(Wanted::Lowest, &[(2, [9, 9]), (3, [0, 0]), (10, [7, 9])]) };
+        assert!(tuned_warnings(&lowest)[0].starts_with("10 (failed 8, max 9) misses the goal although the smaller 3 meets it"));
+        let highest = tuned(Wanted::Highest, &[(0, [9, 9]), (10, [0, 0])]);
+        assert!(tuned_warnings(&highest)[0].starts_with("0 (failed 9) misses the goal although the larger 10 meets it"));
+        assert!(tuned_text(&highest).contains("not even the smallest, 0 (failed 9)\n"), "{}", tuned_text(&highest));
+    }
+
+    #[test]
+    fn an_interrupted_search_says_what_it_knows() {
+        let stopped = |wanted, tried: &[(u64, [u64; 2])]| {
+            let text = tuned_text(&Tuned { is_interrupted: true, ..tuned(wanted, tried) });
+            text.lines().last().map(str::to_owned).unwrap_or_default()
+        };
+        let (bad, good) = ([9, 9], [0, 0]);
+        assert_eq!(stopped(Wanted::Lowest, &[]), "interrupted: too early to tell");
+        assert_eq!(stopped(Wanted::Lowest, &[(0, bad), (1, bad)]), "interrupted: the answer, if there is one, is above 1");
+        assert_eq!(stopped(Wanted::Lowest, &[(0, bad), (4, good), (8, good)]), "interrupted: the answer is above 0 and at most 4");
+        assert_eq!(stopped(Wanted::Highest, &[(0, good), (4, good), (8, bad)]), "interrupted: the answer is at least 4 and below 8");
+        assert_eq!(stopped(Wanted::Highest, &[(0, good)]), "interrupted: the answer is at least 0");
+    }
+
+    #[test]
+    fn a_value_that_the_scenario_refuses_has_a_row_with_the_reason() {
+        let mut refused = tuned(Wanted::Lowest, &[(10, [0, 0])]);
+        refused.tried.insert(9, Tried::Refused("no \u{1b}[31mroom".to_owned()));
+        let text = tuned_text(&Tuned { found: Some(10), ..refused });
+        assert!(text.contains("refused: no \\u{1b}[31mroom\n") && text.contains("9 does not (no \\u{1b}"), "{text}");
+    }
 }

@@ -215,9 +215,9 @@ fn check(path: &[String], names: &Value) -> Result<(), Unknown> {
             let is_known = kinds.contains(&word.as_str()) && at + 1 == path.len();
             return if is_known { Ok(()) } else { Err(unknown(path, at, kinds.iter().map(|kind| (*kind).to_owned()).collect())) };
         }
-        match step(node, word)
-            .filter(|(next, _)| !is_hidden && !(is_figure(node) && at > 0) && (next.is_object() || next.is_array() || next.is_null()))
-        {
+        let leads_on = |next: &Value| next.is_object() || next.is_array() || next.is_null();
+        let is_over = is_hidden || at > 0 && is_figure(node);
+        match step(node, word).filter(|(next, _)| !is_over && leads_on(next)) {
             Some((next, is_used)) => {
                 node = next;
                 at += usize::from(is_used);
