@@ -27,9 +27,8 @@ impl World {
         while self.open_requests > 0
             && let Some(event) = self.calendar.next(until)
         {
-            let event = event.unpack();
             self.events += 1;
-            if !matches!(event, Event::Arrive { .. } | Event::ActorSends { .. } | Event::TimelineTick) {
+            if !matches!(event.unpack(), Event::Arrive { .. } | Event::ActorSends { .. } | Event::TimelineTick) {
                 self.handle(event);
             }
         }

@@ -152,9 +152,15 @@ impl Client {
     /// The request that arrives now, of an open stream without sessions.
     #[inline(always)]
     pub fn draw(&mut self, choices: &[ClassChoice], class_paths: impl Fn(u32) -> u32) -> Draw {
-        if matches!(self.arrivals, Arrivals::Trace { .. }) {
-            return self.draw_traced(choices, class_paths);
+        match self.arrivals {
+            Arrivals::Trace { .. } => self.draw_traced(choices, class_paths),
+            _ => self.draw_untraced(choices, class_paths),
         }
+    }
+
+    /// The same, where no trace says anything.
+    #[inline(always)]
+    pub fn draw_untraced(&mut self, choices: &[ClassChoice], class_paths: impl Fn(u32) -> u32) -> Draw {
         let choice = match &self.class_index {
             Some(index) => &choices[index.sample(&mut self.class_rng)],
             None => &choices[0],

@@ -65,6 +65,10 @@ pub struct Packed {
     slot: u64,
 }
 
+/// Kinds that are asked for by themselves.
+const ARRIVE: u8 = 0;
+const FINISHED: u8 = 8;
+
 impl Packed {
     #[inline(always)]
     fn new(kind: u8, flag: bool, number: u32, slot: Ref) -> Packed {
@@ -72,12 +76,29 @@ impl Packed {
         Packed { head, slot: u64::from(slot.index) | u64::from(slot.generation) << 32 }
     }
 
+    /// The client, if it is an arrival. This and [`Packed::finished`] spare the two most frequent kinds the look at all others.
+    #[inline(always)]
+    pub fn arrival(self) -> Option<u32> {
+        (self.head as u8 == ARRIVE).then_some((self.head >> 32) as u32)
+    }
+
+    /// The try, if a FIFO server has finished it.
+    #[inline(always)]
+    pub fn finished(self) -> Option<Ref> {
+        (self.head as u8 == FINISHED).then_some(self.slot())
+    }
+
+    #[inline(always)]
+    fn slot(self) -> Ref {
+        Ref { index: self.slot as u32, generation: (self.slot >> 32) as u32 }
+    }
+
     #[inline(always)]
     pub fn unpack(self) -> Event {
-        let slot = Ref { index: self.slot as u32, generation: (self.slot >> 32) as u32 };
+        let slot = self.slot();
         let (number, flag) = ((self.head >> 32) as u32, self.head & 0x100 != 0);
         match self.head as u8 {
-            0 => Event::Arrive { client: number },
+            ARRIVE => Event::Arrive { client: number },
             1 => Event::ActorSends { actor: number },
             2 => Event::ClientTimeout(slot),
             3 => Event::ClientRetry(slot),
@@ -85,7 +106,7 @@ impl Packed {
             5 => Event::BalancerRetry(slot),
             6 => Event::BalancerTimeout { request: slot, token: number, is_connect: flag },
             7 => Event::AtServer(slot),
-            8 => Event::Finished(slot),
+            FINISHED => Event::Finished(slot),
             9 => Event::ShareFinished { server: number, generation: slot.generation },
             10 => Event::ResultAtBalancer(slot),
             11 => Event::ResultAtClient(slot),
@@ -107,7 +128,7 @@ impl From<Event> for Packed {
         let of_number = |kind, number| Packed::new(kind, false, number, NO_SLOT);
         let of_slot = |kind, slot| Packed::new(kind, false, 0, slot);
         match event {
-            Event::Arrive { client } => of_number(0, client),
+            Event::Arrive { client } => of_number(ARRIVE, client),
             Event::ActorSends { actor } => of_number(1, actor),
             Event::ClientTimeout(request) => of_slot(2, request),
             Event::ClientRetry(request) => of_slot(3, request),
@@ -115,7 +136,7 @@ impl From<Event> for Packed {
             Event::BalancerRetry(attempt) => of_slot(5, attempt),
             Event::BalancerTimeout { request, token, is_connect } => Packed::new(6, is_connect, token, request),
             Event::AtServer(attempt) => of_slot(7, attempt),
-            Event::Finished(attempt) => of_slot(8, attempt),
+            Event::Finished(attempt) => of_slot(FINISHED, attempt),
             Event::ShareFinished { server, generation } => Packed::new(9, false, server, Ref { index: 0, generation }),
             Event::ResultAtBalancer(attempt) => of_slot(10, attempt),
             Event::ResultAtClient(attempt) => of_slot(11, attempt),

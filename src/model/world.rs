@@ -94,13 +94,13 @@ pub(crate) fn run_step_by_step(plan: Plan) -> RunRecord {
 }
 
 #[inline(always)]
-fn run_by(plan: Plan, handle: impl Fn(&mut World, Event), close: impl FnOnce(&mut World)) -> RunRecord {
+fn run_by(plan: Plan, handle: impl Fn(&mut World, Packed), close: impl FnOnce(&mut World)) -> RunRecord {
     let mut world = World::new(plan);
     world.begin();
     let until = world.plan.duration;
     while let Some(event) = world.calendar.next(until) {
         world.events += 1;
-        handle(&mut world, event.unpack());
+        handle(&mut world, event);
     }
     world.end();
     if world.plan.drains {
@@ -171,8 +171,8 @@ impl World {
         self.begin_clients();
     }
 
-    pub(super) fn handle(&mut self, event: Event) {
-        match event {
+    pub(super) fn handle(&mut self, event: Packed) {
+        match event.unpack() {
             Event::Arrive { client } => self.arrive(client),
             Event::ActorSends { actor } => self.actor_sends(actor),
             Event::ClientTimeout(request) => self.client_times_out(request),

@@ -84,7 +84,9 @@ impl Policy for PowerOfD {
             let first = below(rng, n as u64) as usize;
             let second = below(rng, n as u64 - 1) as usize;
             let second = second + usize::from(second >= first);
-            least_of([eligible[first], eligible[second]], in_flight)
+            // With everybody in rotation the list says what is known, at the price of two more misses of the cache.
+            let drawn = [first, second].map(|place| if n == targets.len() { place as TargetId } else { eligible[place] });
+            least_of(drawn, in_flight)
         } else {
             let urn = &mut self.urn;
             least_of((0..n.min(self.d as usize)).map(|drawn| PowerOfD::draw_another(urn, drawn, rng)), in_flight)

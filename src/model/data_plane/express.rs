@@ -5,7 +5,7 @@
 use crate::measure::recorder::{Answered, Served};
 use crate::model::attempt::{Attempt, Hop, Phase, Request};
 use crate::model::client::{Draw, NONE};
-use crate::model::event::Event;
+use crate::model::event::{Event, Packed};
 use crate::model::plan::{ArrivalPlan, TargetRef, Topology, Users};
 use crate::model::server::Admission;
 use crate::model::sticky::NOBODY;
@@ -35,11 +35,13 @@ pub(crate) fn is_open_road(topology: &Topology) -> bool {
 
 impl World {
     #[inline(always)]
-    pub(in crate::model) fn handle_on_open_road(&mut self, event: Event) {
-        match event {
-            Event::Arrive { client } => self.arrive_and_start(client),
-            Event::Finished(attempt) => self.finish_and_answer(attempt.index),
-            other => self.handle(other),
+    pub(in crate::model) fn handle_on_open_road(&mut self, event: Packed) {
+        if let Some(client) = event.arrival() {
+            self.arrive_and_start(client);
+        } else if let Some(attempt) = event.finished() {
+            self.finish_and_answer(attempt.index);
+        } else {
+            self.handle(event);
         }
     }
 
@@ -54,7 +56,7 @@ impl World {
         let now = self.now();
         let classes = &self.topology.classes;
         let choices = &self.topology.clients[client as usize].classes;
-        let Draw { class, path, user, work } = self.clients[client as usize].draw(choices, |class| classes[class as usize].path);
+        let Draw { class, path, user, work } = self.clients[client as usize].draw_untraced(choices, |class| classes[class as usize].path);
         let is_counted = now >= self.plan.warmup;
         self.recorder.request_sent(is_counted);
         let request =
