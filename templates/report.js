@@ -116,5 +116,11 @@
       }
     });
   }
-  addEventListener("beforeprint", () => all("details").forEach((details) => { details.open = true; }));
+  // Paper cannot be unfolded; afterwards all is as it was.
+  let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = all("details:not([open])");
+    unfolded.forEach((details) => { details.open = true; });
+  });
+  addEventListener("afterprint", () => unfolded.forEach((details) => { details.open = false; }));
 })();

@@ -13,7 +13,7 @@ const ROWS_MAX: usize = 200;
 /// Rows that stand open.
 const ROWS_OPEN: usize = 24;
 /// The script is allowed by its hash alone (which a test computes): whatever a name smuggles in is not run.
-const SCRIPT_HASH: &str = "sha256-WtHmWPca5YoAf5rv+zUHAtu0gNK0bnllLxb+tQhrTO0=";
+const SCRIPT_HASH: &str = "sha256-EzsrisF2JyvbMNxW29UtA6jFTl+E1OsXDEVpq775QeU=";
 
 #[derive(Template)]
 #[template(path = "report.html")]

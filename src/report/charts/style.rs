@@ -77,29 +77,39 @@ pub fn dashes(series: usize) -> &'static str {
 /// Size of labels, in units of the view box.
 pub const TEXT: f64 = 11.0;
 
-/// How wide a text is at a size, about; digits and letters of common sans-serif fonts.
+/// How wide a text is at a size, about: as in the wider ones of common sans-serif fonts.
 pub fn text_width(text: &str, size: f64) -> f64 {
     let wide = |c: char| match c {
         'i' | 'l' | 'j' | '.' | ',' | ':' | '\'' | '|' | ' ' => 0.32,
-        'm' | 'w' | 'M' | 'W' | '%' => 0.88,
-        c if c.is_uppercase() => 0.68,
-        c if c.is_ascii() => 0.56,
+        'm' | 'W' | '%' | '@' => 0.98,
+        'w' | 'M' => 0.87,
+        c if c.is_uppercase() => 0.7,
+        c if c.is_ascii() => 0.6,
         _ => 1.0,
     };
     text.chars().map(wide).sum::<f64>() * size
 }
 
-/// Characters of a label.
-const LABEL_MAX: usize = 26;
+/// Width of a label, in multiples of its size: some 26 characters.
+const LABEL_MAX: f64 = 15.0;
 
 /// A name as a label: without control characters, the middle left out where it is long.
 pub fn short_name(name: &str) -> String {
-    let name: Vec<char> = printable(name, usize::MAX).chars().collect();
-    if name.len() <= LABEL_MAX {
-        return name.into_iter().collect();
+    let name = printable(name, usize::MAX);
+    if text_width(&name, 1.0) <= LABEL_MAX {
+        return name;
     }
-    let (front, back) = (LABEL_MAX * 3 / 5, LABEL_MAX - LABEL_MAX * 3 / 5 - 1);
-    name[..front].iter().chain(&['…']).chain(&name[name.len() - back..]).collect()
+    let fitting = |characters: &mut dyn Iterator<Item = char>, room: f64| {
+        let mut used = 0.0;
+        let fits = |c: &char| {
+            used += text_width(c.encode_utf8(&mut [0; 4]), 1.0);
+            used <= room
+        };
+        characters.take_while(fits).collect::<Vec<char>>()
+    };
+    let front = fitting(&mut name.chars(), LABEL_MAX * 0.58);
+    let back = fitting(&mut name.chars().rev(), LABEL_MAX * 0.35);
+    front.into_iter().chain(['…']).chain(back.into_iter().rev()).collect()
 }
 
 /// A latency: `0.5 ms`, `20 ms`, `1.5 s`.
@@ -139,5 +149,21 @@ pub fn moment(seconds: f64) -> String {
         s if s < 120.0 => format!("{} s", plain(s)),
         s if s < 3600.0 => format!("{}:{:02}", (s / 60.0) as u64, (s % 60.0) as u64),
         s => format!("{}:{:02}:{:02}", (s / 3600.0) as u64, (s % 3600.0 / 60.0) as u64, (s % 60.0) as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_as_wide_as_there_is_room_for() {
+        assert_eq!(short_name("weighted_least_connections"), "weighted_least_connections");
+        assert_eq!(short_name("least connections without stickiness"), "least connection…stickiness");
+        for name in ["W".repeat(40), "i".repeat(80), "漢".repeat(30), "least connections ".repeat(3)] {
+            let short = short_name(&name);
+            assert!(text_width(&short, 1.0) <= LABEL_MAX && text_width(&short, 1.0) > LABEL_MAX * 0.85, "{short}");
+            assert!(name.starts_with(short.split('…').next().unwrap()) && name.ends_with(short.split('…').next_back().unwrap()), "{short}");
+        }
     }
 }
