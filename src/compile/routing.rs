@@ -1,9 +1,10 @@
 //! Servers and balancers.
 
 use super::clients::compile_retry;
+use super::connections::compile_ways;
 use super::{Names, delay};
 use crate::input::Inputs;
-use crate::model::plan::{BalancerPlan, CheckPlan, ServerPlan, StickyPlan, TargetRef};
+use crate::model::plan::{BalancerPlan, CheckPlan, ClientPlan, ServerPlan, StickyPlan, TargetRef};
 use crate::scenario::{Abandoned, Balancer, Discipline, HealthCheck, Initially, IntervalFrom, Phase, ServerGroup, Sticky, WhenNone};
 
 pub(super) fn compile_group(group: &ServerGroup, inputs: &Inputs) -> Vec<ServerPlan> {
@@ -17,11 +18,17 @@ pub(super) fn compile_group(group: &ServerGroup, inputs: &Inputs) -> Vec<ServerP
         weight: group.weight,
         latency: delay(group.latency.as_ref(), inputs),
         cancels_abandoned: group.abandoned == Abandoned::Cancel,
+        keep_alive: group.keep_alive,
     };
     (1..=group.count).map(server).collect()
 }
 
-pub(super) fn compile_balancer(balancer: &Balancer, names: &Names, inputs: &Inputs) -> Result<BalancerPlan, String> {
+pub(super) fn compile_balancer(
+    balancer: &Balancer,
+    clients: &[ClientPlan],
+    names: &Names,
+    inputs: &Inputs,
+) -> Result<BalancerPlan, String> {
     let targets: Vec<Vec<TargetRef>> = balancer.targets.iter().map(|target| names.targets(target)).collect::<Result<_, _>>()?;
     Ok(BalancerPlan {
         name: balancer.name.clone(),
@@ -38,6 +45,7 @@ pub(super) fn compile_balancer(balancer: &Balancer, names: &Names, inputs: &Inpu
         timeout: balancer.timeout,
         latency: delay(balancer.latency.as_ref(), inputs),
         weight: balancer.weight,
+        ways: compile_ways(balancer, clients.iter().any(|client| client.kept.is_some()), inputs),
     })
 }
 

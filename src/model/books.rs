@@ -62,6 +62,8 @@ impl World {
             affinity: recorder.affinity,
             checks_sent: recorder.checks_sent,
             checks_failed: recorder.checks_failed,
+            openers: self.connections.close_books(),
+            statuses: recorder.statuses,
             timeline: recorder.timeline,
             history: recorder.history,
             truncation: recorder.pilot.map(|pilot| pilot.truncation()),
@@ -82,7 +84,8 @@ impl World {
                 at_servers[attempt.server as usize] += 1;
             }
         }
-        in_flight == self.balancers.iter().flat_map(|balancer| &balancer.targets.in_flight).sum::<u32>()
+        in_flight + self.connections.counted_by_balancers() == self.balancers.iter().flat_map(|balancer| &balancer.targets.in_flight).sum::<u32>()
+            && self.connections.are_balanced()
             && self.servers.iter().zip(at_servers).all(|(server, at_server)| server.busy + server.waiting == at_server)
     }
 
@@ -100,7 +103,7 @@ impl World {
             }
             unfinished += 1;
             let ends_by_itself = self.clients[self.requests[request].client as usize].timeout.is_some();
-            if !ends_by_itself && attempt != client::NONE && self.attempts[attempt].phase == Phase::Lost {
+            if !ends_by_itself && attempt != client::NONE && matches!(self.attempts[attempt].phase, Phase::Lost | Phase::Forgotten) {
                 stuck += 1;
                 let strike = self.attempts[attempt].strike;
                 if strike != client::NONE {

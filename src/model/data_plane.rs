@@ -2,12 +2,15 @@
 //! may give up or try again. Wiring only: the parts decide, and what they decide is scheduled and recorded here.
 
 mod answer;
+mod connect;
+mod disconnect;
 mod express;
 mod give_up;
 mod route;
 mod send;
 mod serve;
 
+pub(in crate::model) use disconnect::Ending;
 pub(crate) use express::is_open_road;
 
 use super::event::Ref;

@@ -39,6 +39,22 @@ pub struct Topology {
     pub faults: Vec<FaultPlan>,
 }
 
+impl Topology {
+    /// A server, or a balancer that looks at connections only.
+    pub fn passes_on(&self, target: TargetRef) -> bool {
+        match target {
+            TargetRef::Server(_) => true,
+            TargetRef::Balancer(balancer) => self.balancers[balancer as usize].ways.is_l4,
+        }
+    }
+
+    /// Somebody keeps connections, or counts the statuses that it answers.
+    pub fn watches_connections(&self) -> bool {
+        let balancers = self.balancers.iter().any(|balancer| balancer.ways.kept.is_some() || balancer.ways.counts_statuses);
+        balancers || self.clients.iter().any(|client| client.kept.is_some())
+    }
+}
+
 pub struct ClassPlan {
     pub name: String,
     /// Index into the paths.
@@ -56,6 +72,8 @@ pub struct ClientPlan {
     pub latency: Sampler,
     pub timeout: Option<Span>,
     pub retry: Option<RetryPlan>,
+    /// Connections that are kept.
+    pub kept: Option<ConnectionsPlan>,
 }
 
 /// A class that a client may draw.
@@ -163,6 +181,8 @@ pub struct ServerPlan {
     pub weight: u32,
     pub latency: Sampler,
     pub cancels_abandoned: bool,
+    /// After this time it closes an idle connection.
+    pub keep_alive: Option<Span>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,6 +204,55 @@ pub struct BalancerPlan {
     /// Network delay in front of it where it is a target.
     pub latency: Sampler,
     pub weight: u32,
+    pub ways: WaysPlan,
+}
+
+impl BalancerPlan {
+    /// After which time a try that it sent and that is not answered ends here: it gives up waiting, or (l4) forgets the connection.
+    pub fn waits_for(&self) -> Option<Span> {
+        if self.ways.is_l4 { self.ways.idle_timeout } else { self.timeout }
+    }
+}
+
+/// What a balancer does with connections.
+#[derive(Clone, Default)]
+pub struct WaysPlan {
+    /// It routes connections, not requests.
+    pub is_l4: bool,
+    /// Connections to its targets that are kept.
+    pub kept: Option<ConnectionsPlan>,
+    pub tls: Option<TlsPlan>,
+    /// A connection to it or (l4) through it that is idle for so long ends here.
+    pub idle_timeout: Option<Span>,
+    /// Connections to a target that turns unhealthy are reset (l4).
+    pub resets_established: bool,
+    /// The statuses that it answers are told.
+    pub counts_statuses: bool,
+}
+
+/// Connections that are kept and used again.
+#[derive(Clone, Copy)]
+pub struct ConnectionsPlan {
+    /// Each user or session has its own.
+    pub is_per_user: bool,
+    /// Most at once to one target; `u32::MAX` is no limit, here and below.
+    pub max: u32,
+    /// Requests at once on one.
+    pub streams: u32,
+    pub idle_timeout: Option<Span>,
+    pub max_age: Option<Span>,
+    pub max_requests: u32,
+}
+
+/// What ending TLS costs.
+#[derive(Clone)]
+pub struct TlsPlan {
+    pub round_trips: u32,
+    pub handshake: Sampler,
+    /// Share of the handshakes of those seen before that resume a session.
+    pub resumed: f64,
+    pub resumed_round_trips: u32,
+    pub resumption: Sampler,
 }
 
 #[derive(Clone)]

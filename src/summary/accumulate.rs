@@ -3,7 +3,7 @@
 
 use crate::measure::latency::LogLinear;
 use crate::measure::{
-    AffinityRecord, ClassRecord, CoarseLatencies, Counts, FaultRecord, History, RunRecord, ServerRecord, Timeline, UserLatency,
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, FaultRecord, History, OpenerRecord, RunRecord, ServerRecord, Statuses, Timeline, UserLatency,
 };
 use crate::stats;
 use crate::units::Time;
@@ -50,6 +50,10 @@ pub struct RunFigures {
     pub affinity: AffinityRecord,
     pub checks_sent: u64,
     pub checks_failed: u64,
+    /// Of clients, then of balancers, where they keep connections.
+    pub openers: Vec<Option<OpenerRecord>>,
+    /// By balancer, where they are counted.
+    pub statuses: Vec<Statuses>,
     pub events: u64,
 }
 
@@ -228,6 +232,8 @@ impl RunFigures {
             affinity: run.affinity,
             checks_sent: run.checks_sent,
             checks_failed: run.checks_failed,
+            openers: run.openers.clone(),
+            statuses: run.statuses.clone(),
             events: run.events,
         }
     }

@@ -7,7 +7,7 @@ use crate::measure::timeline::{Bin, ServerBin};
 use crate::measure::{AffinityRecord, ClassRecord, Counts, FailoverRecord, FaultRecord, RunRecord, ServerRecord, Timeline, UserLatency};
 use crate::model::plan::{
     ArrivalPlan, BalancerPlan, ClassChoice, ClassPlan, ClientPlan, FaultKind, FaultPlan, FaultSchedule, ServerPlan, TargetRef, Topology,
-    Users,
+    Users, WaysPlan,
 };
 use crate::policy::Algorithm;
 use crate::scenario::{Failure, Slo, Warmup, WhenNone};
@@ -28,6 +28,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         weight: 1,
         latency: none(),
         cancels_abandoned: false,
+    keep_alive: None,
     };
     let client = ClientPlan {
         name: "users".to_owned(),
@@ -39,6 +40,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         latency: none(),
         timeout: None,
         retry: None,
+        kept: None,
     };
     let balancer = BalancerPlan {
         name: "edge".to_owned(),
@@ -52,6 +54,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         timeout: None,
         latency: none(),
         weight: 1,
+        ways: WaysPlan::default(),
     };
     let fault = FaultPlan {
         name: "crash web-2".to_owned(),
@@ -139,6 +142,8 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
         affinity: AffinityRecord { sessions: 10, moved: 2, lost_state: 1, wiped: 0, requests: 40, requests_moved: 4 },
         checks_sent: 20,
         checks_failed: 3,
+        openers: vec![None, None],
+        statuses: vec![],
         timeline: Timeline {
             bin: Span::from_secs(6),
             bins: vec![bin.clone(), bin],

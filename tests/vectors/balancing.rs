@@ -33,6 +33,7 @@ fn balancer(servers: usize, algorithm: Algorithm, when_none: WhenNone, sticky: O
         timeout: None,
         latency: no_delay.clone(),
         weight: 1,
+        ways: WaysPlan::default(),
     };
     let routing = stream(1, 0, "vectors");
     let link = Link::new(&no_delay, routing.clone(), &mut Calendar::<()>::new());
