@@ -1,6 +1,7 @@
 //! Resolves a checked scenario into the plan of its runs: names to indexes, units to nanoseconds, defaults to values.
 
 mod clients;
+mod connections;
 mod faults;
 mod places;
 mod routing;
@@ -45,8 +46,11 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
     }
     let servers: Vec<ServerPlan> = scenario.servers.iter().flat_map(|group| compile_group(group, &mut ground, inputs)).collect();
     let names = Names::new(scenario, &servers);
-    let balancers: Vec<BalancerPlan> =
-        scenario.balancers.iter().map(|balancer| compile_balancer(balancer, &names, &mut ground, inputs)).collect::<Result<_, _>>()?;
+    let balancers: Vec<BalancerPlan> = scenario
+        .balancers
+        .iter()
+        .map(|balancer| compile_balancer(balancer, &clients, &names, &mut ground, inputs))
+        .collect::<Result<_, _>>()?;
     let entry = match &scenario.entry {
         Some(entry) => names.balancer(entry)?,
         None => 0,

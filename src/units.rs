@@ -105,6 +105,13 @@ impl Sub<Time> for Time {
     }
 }
 
+impl AddAssign for Span {
+    #[inline]
+    fn add_assign(&mut self, other: Span) {
+        *self = *self + other;
+    }
+}
+
 impl Add for Span {
     type Output = Span;
     #[inline]

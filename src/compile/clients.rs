@@ -1,11 +1,12 @@
 //! Clients: their arrivals, users, classes and what they do when no answer comes.
 
+use super::connections::compile_connections;
 use super::{Paths, delay, sampler};
 use crate::dist::Distribution;
 use crate::input::{Inputs, TraceData};
 use crate::model::places::NOWHERE;
 use crate::model::plan::{ArrivalPlan, ClassChoice, ClassPlan, ClientPlan, RetryPlan, SessionPlan, TracePlan, Users};
-use crate::scenario::{Arrivals, Client, RequestClass, Retry, RetryTo};
+use crate::scenario::{Arrivals, Client, RequestClass, Retry, RetryTo, Sharing};
 use crate::units::Span;
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub(super) fn compile_client(
         latency: delay(client.latency.as_ref(), inputs),
         timeout: client.timeout,
         retry: client.retry.as_ref().map(compile_retry),
+        kept: client.connections.as_ref().map(|connections| compile_connections(connections, Sharing::User)),
     })
 }
 

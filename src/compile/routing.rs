@@ -1,10 +1,11 @@
 //! Servers and balancers.
 
 use super::clients::compile_retry;
+use super::connections::compile_ways;
 use super::places::Ground;
 use super::{Names, delay};
 use crate::input::Inputs;
-use crate::model::plan::{BalancerPlan, CheckPlan, RoutingPlan, ServerPlan, StickyPlan, TargetRef};
+use crate::model::plan::{BalancerPlan, CheckPlan, ClientPlan, RoutingPlan, ServerPlan, StickyPlan, TargetRef};
 use crate::scenario::{Abandoned, Balancer, Discipline, HealthCheck, Initially, IntervalFrom, Phase, ServerGroup, Sticky, WhenNone};
 
 pub(super) fn compile_group(group: &ServerGroup, ground: &mut Ground, inputs: &Inputs) -> Vec<ServerPlan> {
@@ -20,11 +21,18 @@ pub(super) fn compile_group(group: &ServerGroup, ground: &mut Ground, inputs: &I
         latency: delay(group.latency.as_ref(), inputs),
         cancels_abandoned: group.abandoned == Abandoned::Cancel,
         place,
+        keep_alive: group.keep_alive,
     };
     (1..=group.count).map(server).collect()
 }
 
-pub(super) fn compile_balancer(balancer: &Balancer, names: &Names, ground: &mut Ground, inputs: &Inputs) -> Result<BalancerPlan, String> {
+pub(super) fn compile_balancer(
+    balancer: &Balancer,
+    clients: &[ClientPlan],
+    names: &Names,
+    ground: &mut Ground,
+    inputs: &Inputs,
+) -> Result<BalancerPlan, String> {
     let targets: Vec<Vec<TargetRef>> = balancer.targets.iter().map(|target| names.targets(target)).collect::<Result<_, _>>()?;
     Ok(BalancerPlan {
         name: balancer.name.clone(),
@@ -46,6 +54,7 @@ pub(super) fn compile_balancer(balancer: &Balancer, names: &Names, ground: &mut 
             own_zone_only: balancer.own_zone_only,
             is_transparent: false,
         },
+        ways: compile_ways(balancer, clients.iter().any(|client| client.kept.is_some()), inputs),
     })
 }
 

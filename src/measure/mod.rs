@@ -1,22 +1,26 @@
 //! What a run leaves behind: plain numbers by family, collected while it runs, folded over replications in their order.
 
 pub mod affinity;
+pub mod connections;
 pub mod crossings;
 pub mod failover;
 pub mod fairness;
 pub mod history;
 pub mod latency;
 pub mod recorder;
+pub mod statuses;
 pub mod timeline;
 pub mod traffic;
 
 pub use affinity::{AffinityRecord, Visits};
+pub use connections::OpenerRecord;
 pub use crossings::Crossings;
 pub use failover::{FailoverRecord, FaultRecord};
 pub use fairness::UserLatency;
 pub use history::History;
 pub use latency::{CoarseLatencies, Latencies};
 pub use recorder::Recorder;
+pub use statuses::{Status, Statuses};
 pub use timeline::Timeline;
 pub use traffic::{Counts, ServerRecord};
 
@@ -43,6 +47,10 @@ pub struct RunRecord {
     pub affinity: AffinityRecord,
     pub checks_sent: u64,
     pub checks_failed: u64,
+    /// Of each client, then of each balancer; `None` where it keeps no connections.
+    pub openers: Vec<Option<OpenerRecord>>,
+    /// What each balancer answered; empty where that is not counted.
+    pub statuses: Vec<Statuses>,
     pub timeline: Timeline,
     /// Where the scenario says where things stand.
     pub crossings: Option<Crossings>,

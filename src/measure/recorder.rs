@@ -4,6 +4,7 @@ use super::affinity::AffinityRecord;
 use super::failover::FailoverTracker;
 use super::fairness::{UserLatency, UserSum};
 use super::history::History;
+use super::statuses::Statuses;
 use super::timeline::{Bin, ServerBin, Timeline};
 use super::{ClassRecord, CoarseLatencies, Counts};
 use crate::scenario::Failure;
@@ -54,6 +55,8 @@ pub struct Recorder {
     pub failover: FailoverTracker,
     pub checks_sent: u64,
     pub checks_failed: u64,
+    /// By balancer, where it is counted.
+    pub statuses: Vec<Statuses>,
     pub timeline: Timeline,
     bin: Bin,
     /// All attempts by server up to the end of the last bin.
@@ -102,6 +105,7 @@ impl Recorder {
             failover: FailoverTracker::default(),
             checks_sent: 0,
             checks_failed: 0,
+            statuses: Vec::new(),
             attempts_at_bin: vec![0; timeline.servers],
             timeline,
             bin: Bin::default(),

@@ -53,6 +53,8 @@ pub enum Phase {
     Unconnected,
     /// The result is under way back.
     Returning,
+    /// The result was lost on its way back: only a timeout ends it.
+    Forgotten,
 }
 
 pub struct Attempt {
@@ -75,8 +77,9 @@ pub struct Attempt {
     pub check: u32,
     /// The next in the server's line, or `NONE`.
     pub next: u32,
-    /// On the open road: the request's class, and the balancer's number of the server.
-    pub class: u16,
+    /// On the open road the request's class, elsewhere what balancers have made of it (`measure::statuses::mark`).
+    pub mark: u16,
+    /// On the open road: the balancer's number of the server.
     pub target: u32,
     pub work: Span,
     /// How long the work takes at the server's speed on a slot of its own, from when it started.
@@ -99,7 +102,7 @@ impl Attempt {
             strike: NONE,
             check: NONE,
             next: NONE,
-            class: 0,
+            mark: 0,
             target: NONE,
             work,
             duration: Span::ZERO,

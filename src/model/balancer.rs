@@ -14,6 +14,8 @@ use crate::units::{Span, Time};
 pub struct Balancer {
     pub targets: Targets,
     pub to: Vec<TargetRef>,
+    /// Targets that answer nothing by themselves: servers, and balancers that look at connections only.
+    passes_on: Vec<bool>,
     policy: Box<dyn Policy>,
     routing: Rng,
     /// What the checks say of each target.
@@ -24,6 +26,12 @@ pub struct Balancer {
     pub sticky: Option<Sticky>,
     /// Somebody here asks who sends a request.
     pub reads_request: bool,
+    /// It routes connections.
+    pub is_l4: bool,
+    /// It keeps the connections to its targets.
+    pub keeps_connections: bool,
+    /// What it answers is looked at: tries may come on connections that are kept, or statuses are counted.
+    pub is_watched: bool,
     pub retries: Option<Retries>,
     /// Requests that wait for a target.
     pub line: Line,
@@ -54,21 +62,29 @@ pub struct Parts {
     pub retries: Option<Retries>,
     pub timeout: Option<(Span, Lane)>,
     pub link: Link,
+    /// Of each target: it is a server or looks at connections only.
+    pub passes_on: Vec<bool>,
+    /// Some connections are kept, or some statuses counted.
+    pub is_watched: bool,
 }
 
 impl Balancer {
     pub fn new(plan: &BalancerPlan, parts: Parts) -> Balancer {
-        let Parts { targets, routing, retries, timeout, link } = parts;
+        let Parts { targets, routing, retries, timeout, link, passes_on, is_watched } = parts;
         let initially = plan.check.as_ref().is_none_or(|check| check.initially_healthy);
         let policy = plan.algorithm.build(&targets);
         let mut balancer = Balancer {
             is_healthy: vec![initially; targets.len()],
             barred: Vec::new(),
             keeps_to_slots: policy.keeps_to_slots(),
-            reads_request: policy.reads_request() || plan.sticky.is_some(),
+            reads_request: policy.reads_request() || plan.sticky.is_some() || plan.ways.is_l4,
+            is_l4: plan.ways.is_l4,
+            keeps_connections: plan.ways.kept.is_some(),
+            is_watched,
             policy,
             targets,
             to: plan.targets.clone(),
+            passes_on,
             routing,
             when_none: plan.when_none,
             sticky: plan.sticky.map(Sticky::new),
@@ -172,6 +188,12 @@ impl Balancer {
         self.targets.set_eligible(|target| eligible[target as usize]);
         self.policy.on_change(&self.targets);
         pick
+    }
+
+    /// Whether a target says nothing where the way to a server is broken. A balancer that looks at requests answers for it.
+    #[inline]
+    pub fn is_silent_when_broken(&self, target: TargetId) -> bool {
+        self.passes_on[target as usize]
     }
 
     #[inline(always)]

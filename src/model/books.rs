@@ -61,6 +61,8 @@ impl World {
             affinity: recorder.affinity,
             checks_sent: recorder.checks_sent,
             checks_failed: recorder.checks_failed,
+            openers: self.connections.close_books(),
+            statuses: recorder.statuses,
             timeline: recorder.timeline,
             crossings: self.places.map(|places| places.crossings),
             history: recorder.history,
@@ -82,7 +84,9 @@ impl World {
                 at_servers[attempt.server as usize] += 1;
             }
         }
-        in_flight == self.balancers.iter().flat_map(|balancer| &balancer.targets.in_flight).sum::<u32>()
+        in_flight + self.connections.counted_by_balancers()
+            == self.balancers.iter().flat_map(|balancer| &balancer.targets.in_flight).sum::<u32>()
+            && self.connections.are_balanced()
             && self.servers.iter().zip(at_servers).all(|(server, at_server)| server.busy + server.waiting == at_server)
     }
 
@@ -121,7 +125,7 @@ impl World {
         let first = self.hop_place(attempt, 0);
         let open = &self.hops[first..first + usize::from(self.attempts[attempt].open_hops)];
         let times_out = |hop: &Hop| self.balancers[hop.balancer as usize].timeout.is_some();
-        self.attempts[attempt].phase == Phase::Lost && !open.iter().any(times_out)
+        matches!(self.attempts[attempt].phase, Phase::Lost | Phase::Forgotten) && !open.iter().any(times_out)
     }
 
     fn server_record(&mut self, index: usize, window_ns: f64) -> ServerRecord {

@@ -49,6 +49,8 @@ pub struct Client {
     pub link: Link,
     pub timeout: Option<(Span, Lane)>,
     pub retries: Option<Retries>,
+    /// Its tries go over connections that are kept.
+    pub keeps_connections: bool,
     /// Place of the first of its users among all users that can come back.
     pub first_user: u32,
     population: Population,
@@ -127,6 +129,7 @@ impl Client {
             link: parts.link,
             timeout: parts.timeout,
             retries: parts.retries,
+            keeps_connections: plan.kept.is_some(),
             first_user: parts.first_user,
             population: population(&plan.users),
             addresses,

@@ -3,6 +3,7 @@
 use super::attempt::{Attempt, Phase};
 use super::checker::{Checker, Condition, Encounter, STATUS_OK};
 use super::client::NONE;
+use super::data_plane::Ending;
 use super::event::{Event, Ref};
 use super::plan::{FaultKind, FaultSchedule, TargetRef};
 use super::world::{Check, Strike, World};
@@ -165,6 +166,9 @@ impl World {
         }
         if let Some(view) = view {
             self.balancers[balancer].set_healthy(target, view);
+            if !view && self.topology.balancers[balancer].ways.resets_established {
+                self.reset_established(balancer as u32, target);
+            }
             let is_server_well = match self.balancers[balancer].to[target as usize] {
                 TargetRef::Server(server) => self.servers[server as usize].rare.faults.is_empty(),
                 TargetRef::Balancer(inner) => !self.balancers[inner as usize].targets.eligible().is_empty(),
@@ -304,6 +308,9 @@ impl World {
         let now = self.now();
         self.servers[index as usize].clear(now);
         let is_cut_off = self.servers[index as usize].rare.blackholes > 0;
+        if is_crash {
+            self.close_connections_to(index, if is_cut_off { Ending::Silent } else { Ending::Reset });
+        }
         for attempt in 0..self.attempts.capacity() {
             if self.attempts[attempt].server != index {
                 continue;
@@ -319,7 +326,7 @@ impl World {
                         self.lose(attempt, strike);
                     }
                 }
-                Phase::Free | Phase::AtBalancer | Phase::ToServer | Phase::Returning => {}
+                Phase::Free | Phase::AtBalancer | Phase::ToServer | Phase::Returning | Phase::Forgotten => {}
             }
         }
     }

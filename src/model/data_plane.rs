@@ -2,6 +2,8 @@
 //! may give up or try again. Wiring only: the parts decide, and what they decide is scheduled and recorded here.
 
 mod answer;
+mod connect;
+mod disconnect;
 mod express;
 mod give_up;
 mod route;
@@ -9,6 +11,7 @@ mod send;
 mod serve;
 mod travel;
 
+pub(in crate::model) use disconnect::Ending;
 pub(crate) use express::is_open_road;
 
 use super::event::Ref;

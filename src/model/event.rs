@@ -49,6 +49,19 @@ pub enum Event {
     /// It ends.
     FaultEnds { strike: u32 },
 
+    /// The first packet of a connection reaches the next thing on its way. Of a connection.
+    FirstPacket(Ref),
+    /// The handshake of a connection is done.
+    Established(Ref),
+    /// A try reaches the end of its connection.
+    OnConnection(Ref),
+    /// The result of a try is back at who opened its connection.
+    ResultOnConnection(Ref),
+    /// Who opened a connection hears that it has ended.
+    OpenerIsTold(Ref),
+    /// A time limit of a connection passes, unless something happened on it.
+    ConnectionTimer(Ref),
+
     /// Counting begins.
     WarmupEnds,
     /// A bin of the timeline is full.
@@ -116,6 +129,12 @@ impl Packed {
             15 => Event::FaultBegins { strike: number },
             16 => Event::FaultEnds { strike: number },
             17 => Event::WarmupEnds,
+            30 => Event::FirstPacket(slot),
+            31 => Event::Established(slot),
+            32 => Event::OnConnection(slot),
+            33 => Event::ResultOnConnection(slot),
+            34 => Event::OpenerIsTold(slot),
+            35 => Event::ConnectionTimer(slot),
             _ => Event::TimelineTick,
         }
     }
@@ -147,6 +166,12 @@ impl From<Event> for Packed {
             Event::FaultEnds { strike } => of_number(16, strike),
             Event::WarmupEnds => of_number(17, 0),
             Event::TimelineTick => of_number(18, 0),
+            Event::FirstPacket(connection) => of_slot(30, connection),
+            Event::Established(connection) => of_slot(31, connection),
+            Event::OnConnection(attempt) => of_slot(32, attempt),
+            Event::ResultOnConnection(attempt) => of_slot(33, attempt),
+            Event::OpenerIsTold(connection) => of_slot(34, connection),
+            Event::ConnectionTimer(connection) => of_slot(35, connection),
         }
     }
 }
@@ -181,6 +206,12 @@ mod tests {
             Event::FaultEnds { strike: number },
             Event::WarmupEnds,
             Event::TimelineTick,
+            Event::FirstPacket(slot),
+            Event::Established(slot),
+            Event::OnConnection(slot),
+            Event::ResultOnConnection(slot),
+            Event::OpenerIsTold(slot),
+            Event::ConnectionTimer(slot),
         ];
         assert!(events.iter().all(|event| Packed::from(*event).unpack() == *event));
     }

@@ -49,6 +49,11 @@ impl Line {
         self.any.binary_search_by_key(&number, |waiter| waiter.number).is_ok()
     }
 
+    /// Whether this request waits here.
+    pub fn holds(&self, attempt: Ref) -> bool {
+        self.any.iter().chain(self.bound.values().flatten()).any(|waiter| waiter.attempt == attempt)
+    }
+
     /// Takes out the oldest of those that may go: the first that waits for any target, and the first for each target that `is_open`.
     pub fn take(&mut self, is_open: impl Fn(TargetId) -> bool) -> Option<Waiter> {
         let bound = self.bound.iter().filter(|(target, _)| is_open(**target));

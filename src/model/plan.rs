@@ -42,6 +42,22 @@ pub struct Topology {
     pub network: Option<NetworkPlan>,
 }
 
+impl Topology {
+    /// A server, or a balancer that looks at connections only.
+    pub fn passes_on(&self, target: TargetRef) -> bool {
+        match target {
+            TargetRef::Server(_) => true,
+            TargetRef::Balancer(balancer) => self.balancers[balancer as usize].ways.is_l4,
+        }
+    }
+
+    /// Somebody keeps connections, or counts the statuses that it answers.
+    pub fn watches_connections(&self) -> bool {
+        let balancers = self.balancers.iter().any(|balancer| balancer.ways.kept.is_some() || balancer.ways.counts_statuses);
+        balancers || self.clients.iter().any(|client| client.kept.is_some())
+    }
+}
+
 #[derive(Default)]
 pub struct ClassPlan {
     pub name: String,
@@ -63,6 +79,8 @@ pub struct ClientPlan {
     pub latency: Sampler,
     pub timeout: Option<Span>,
     pub retry: Option<RetryPlan>,
+    /// Connections that are kept.
+    pub kept: Option<ConnectionsPlan>,
 }
 
 /// A class that a client may draw.
@@ -172,6 +190,8 @@ pub struct ServerPlan {
     pub cancels_abandoned: bool,
     /// Where it stands at the start.
     pub place: Place,
+    /// After this time it closes an idle connection.
+    pub keep_alive: Option<Span>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -195,6 +215,7 @@ pub struct BalancerPlan {
     pub latency: Sampler,
     pub weight: u32,
     pub routing: RoutingPlan,
+    pub ways: WaysPlan,
 }
 
 /// Where a balancer stands, and how it finds its target other than by its algorithm.
@@ -205,6 +226,54 @@ pub struct RoutingPlan {
     pub own_zone_only: bool,
     /// No machine: a name, the copies of a balancer together, or a group behind a rule. Messages pass it where they are.
     pub is_transparent: bool,
+}
+
+impl BalancerPlan {
+    /// After which time a try that it sent and that is not answered ends here: it gives up waiting, or (l4) forgets the connection.
+    pub fn waits_for(&self) -> Option<Span> {
+        if self.ways.is_l4 { self.ways.idle_timeout } else { self.timeout }
+    }
+}
+
+/// What a balancer does with connections.
+#[derive(Clone, Default)]
+pub struct WaysPlan {
+    /// It routes connections, not requests.
+    pub is_l4: bool,
+    /// Connections to its targets that are kept.
+    pub kept: Option<ConnectionsPlan>,
+    pub tls: Option<TlsPlan>,
+    /// A connection to it or (l4) through it that is idle for so long ends here.
+    pub idle_timeout: Option<Span>,
+    /// Connections to a target that turns unhealthy are reset (l4).
+    pub resets_established: bool,
+    /// The statuses that it answers are told.
+    pub counts_statuses: bool,
+}
+
+/// Connections that are kept and used again.
+#[derive(Clone, Copy)]
+pub struct ConnectionsPlan {
+    /// Each user or session has its own.
+    pub is_per_user: bool,
+    /// Most at once to one target; `u32::MAX` is no limit, here and below.
+    pub max: u32,
+    /// Requests at once on one.
+    pub streams: u32,
+    pub idle_timeout: Option<Span>,
+    pub max_age: Option<Span>,
+    pub max_requests: u32,
+}
+
+/// What ending TLS costs.
+#[derive(Clone)]
+pub struct TlsPlan {
+    pub round_trips: u32,
+    pub handshake: Sampler,
+    /// Share of the handshakes of those seen before that resume a session.
+    pub resumed: f64,
+    pub resumed_round_trips: u32,
+    pub resumption: Sampler,
 }
 
 #[derive(Clone)]

@@ -89,7 +89,7 @@ pub struct Server {
     pub is_shared: bool,
     /// Work does not take exactly its own time.
     is_stretched: bool,
-    /// Some fault is active.
+    /// Some fault is active, or there is something else to look at.
     pub is_troubled: bool,
 }
 
@@ -109,6 +109,8 @@ pub struct Rare {
     pub slows: Vec<(u32, f64)>,
     /// All active strikes in the order in which they began.
     pub faults: Vec<u32>,
+    /// Tries come on connections that are kept.
+    pub is_connected: bool,
     /// Counts restarts: what a process remembers is gone when this changes.
     pub incarnation: u32,
     load: Load,
@@ -161,7 +163,7 @@ impl Server {
         change(&mut self.rare);
         self.rare.slow_factor = self.rare.slows.iter().map(|(_, factor)| factor).product();
         self.is_stretched = self.rare.speed != 1.0 || self.rare.slow_factor != 1.0;
-        self.is_troubled = !self.rare.faults.is_empty();
+        self.is_troubled = !self.rare.faults.is_empty() || self.rare.is_connected;
     }
 
     /// The integrals up to `now`. Called at least once a minute, so that 64 bits are enough in between.
@@ -329,6 +331,7 @@ mod tests {
             latency,
             cancels_abandoned: false,
             place: Default::default(),
+            keep_alive: None,
         })
     }
 

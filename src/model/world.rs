@@ -4,6 +4,7 @@ use super::attempt::{Attempt, Hop, Phase, Request};
 use super::balancer::{self, Balancer, Bar};
 use super::checker::Checker;
 use super::client::{self, Actor, Client};
+use super::connections::Connections;
 use super::data_plane::is_open_road;
 use super::event::{Event, Packed, Ref};
 use super::link::Link;
@@ -14,7 +15,7 @@ use super::server::{Load, Server};
 use super::slab::Slab;
 use crate::dist::Sampler;
 use crate::measure::history::History;
-use crate::measure::{Recorder, RunRecord, Timeline, Visits};
+use crate::measure::{Recorder, RunRecord, Statuses, Timeline, Visits};
 use crate::policy::Targets;
 use crate::rng::{self, Rng};
 use crate::sim::Calendar;
@@ -73,6 +74,8 @@ pub(super) struct World {
     pub last_token: u32,
     /// Where everything stands, where that matters.
     pub places: Option<Box<Places>>,
+    /// Those that are kept.
+    pub connections: Box<Connections>,
 }
 
 /// A hundred million requests wait for a minute in a third of 64 bits of nanoseconds, and more do not fit into memory.
@@ -119,13 +122,17 @@ impl World {
         let timeline = Timeline::new(plan.timeline_bin, plan.duration, topology.servers.len());
         let window = (plan.warmup, plan.duration);
         let mut recorder = Recorder::new(topology.classes.len(), topology.servers.len(), returning, timeline, window, plan.is_pilot);
+        if topology.balancers.iter().any(|balancer| balancer.ways.counts_statuses) {
+            recorder.statuses = vec![Statuses::default(); topology.balancers.len()];
+        }
         recorder.history = (plan.replication == 0 && !plan.is_pilot).then(History::default);
         let stream = |name: String| rng::stream(plan.seed, plan.replication, &name);
         let places = topology.network.is_some().then(|| Box::new(Places::of(&topology)));
+        let connections = Connections::new(&topology, window, |name| stream(format!("balancer/{name}/tls")));
         let server_network = |server: &ServerPlan| stream(format!("server/{}/network", server.name));
         World {
             balancers: topology.balancers.iter().map(|balancer| build_balancer(balancer, &plan, &mut calendar)).collect(),
-            servers: topology.servers.iter().map(Server::new).collect(),
+            servers: servers(&topology),
             server_links: topology
                 .servers
                 .iter()
@@ -156,6 +163,7 @@ impl World {
             events: 0,
             last_token: 0,
             places,
+            connections: Box::new(connections),
         }
     }
 
@@ -192,6 +200,12 @@ impl World {
             Event::FaultEnds { strike } => self.fault_ends(strike),
             Event::WarmupEnds => self.warmup_ends(),
             Event::TimelineTick => self.timeline_tick(),
+            Event::FirstPacket(connection) => self.if_connected(connection, World::first_packet_arrives),
+            Event::Established(connection) => self.if_connected(connection, World::established),
+            Event::OnConnection(attempt) => self.if_current(attempt, World::arrives_on_connection),
+            Event::ResultOnConnection(attempt) => self.if_current(attempt, World::result_on_connection),
+            Event::OpenerIsTold(connection) => self.if_connected(connection, World::opener_is_told),
+            Event::ConnectionTimer(connection) => self.if_connected(connection, World::connection_timer),
         }
     }
 
@@ -278,6 +292,16 @@ fn clients(plan: &Plan, topology: &Topology, calendar: &mut Calendar<Packed>) ->
     clients
 }
 
+fn servers(topology: &Topology) -> Vec<Server> {
+    let is_connected = topology.watches_connections();
+    let build = |plan: &ServerPlan| {
+        let mut server = Server::new(plan);
+        server.change_standing(Time::ZERO, |rare| rare.is_connected = is_connected);
+        server
+    };
+    topology.servers.iter().map(build).collect()
+}
+
 fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<Packed>) -> Balancer {
     let topology = &plan.topology;
     let stream = |what: &str| rng::stream(plan.seed, plan.replication, &format!("balancer/{}/{what}", balancer.name));
@@ -295,8 +319,10 @@ fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<
         targets,
         routing: stream("routing"),
         retries: balancer.retry.clone().map(|retry| Retries::new(retry, stream("backoff"))),
-        timeout: balancer.timeout.map(|timeout| (timeout, calendar.delay_lane(timeout))),
         link: link(topology, &balancer.latency, stream("network"), calendar),
+        timeout: balancer.waits_for().map(|timeout| (timeout, calendar.delay_lane(timeout))),
+        passes_on: balancer.targets.iter().map(|target| topology.passes_on(*target)).collect(),
+        is_watched: topology.watches_connections(),
     };
     let mut built = Balancer::new(balancer, parts);
     if balancer.routing.own_zone_only {

@@ -4,6 +4,7 @@
 mod arrivals;
 mod balancers;
 mod clients;
+mod connections;
 mod faults;
 mod load;
 mod names;
@@ -25,10 +26,12 @@ pub fn check(scenario: &Scenario, document: &Node) -> Diagnostics {
     checker.clients();
     checker.servers();
     checker.balancers();
+    checker.connections();
     checker.faults();
     if !checker.found.has_errors() {
         checker.requests_of_a_run();
         checker.reach();
+        checker.idle_settings();
         checker.load();
     }
     checker.found

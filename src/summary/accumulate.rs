@@ -3,7 +3,8 @@
 
 use crate::measure::latency::LogLinear;
 use crate::measure::{
-    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, RunRecord, ServerRecord, Timeline, UserLatency,
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, OpenerRecord, RunRecord, ServerRecord, Statuses,
+    Timeline, UserLatency,
 };
 use crate::stats;
 use crate::units::Time;
@@ -52,6 +53,10 @@ pub struct RunFigures {
     pub checks_failed: u64,
     /// Where the scenario says where things stand.
     pub crossings: Option<Crossings>,
+    /// Of clients, then of balancers, where they keep connections.
+    pub openers: Vec<Option<OpenerRecord>>,
+    /// By balancer, where they are counted.
+    pub statuses: Vec<Statuses>,
     pub events: u64,
 }
 
@@ -236,6 +241,8 @@ impl RunFigures {
             checks_sent: run.checks_sent,
             checks_failed: run.checks_failed,
             crossings: run.crossings,
+            openers: run.openers.clone(),
+            statuses: run.statuses.clone(),
             events: run.events,
         }
     }

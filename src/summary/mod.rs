@@ -10,6 +10,7 @@
 mod accumulate;
 mod advice;
 mod compare;
+mod connections;
 mod details;
 mod summarise;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub(crate) mod tests;
 pub use accumulate::{Accumulator, ClassFigures, Evenness, LatencyFigures, LatencyMetric, RunFigures, ServerFigures, together};
 pub use advice::{Warning, WarningKind, short_path};
 pub use compare::{AgainstFirst, Comparison, Metric};
+pub use connections::{ConnectionsSummary, StatusesSummary};
 pub use details::{Change, Details, FaultSpan, LoadMap, Sighting, SourceText, Timeseries, VariantDetails, details};
 pub use summarise::{About, summarise, variant_summary};
 
@@ -84,6 +86,12 @@ pub struct VariantSummary {
     /// Only where the scenario says where clients, balancers or nodes stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
+    /// Of the clients and balancers that keep connections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ConnectionsSummary>,
+    /// Of the balancers that look at requests, where something about connections is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statuses: Vec<StatusesSummary>,
     /// The objectives of the scenario, judged.
     pub slo: Vec<Objective>,
     /// What a reader of this variant's figures should know.

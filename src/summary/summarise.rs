@@ -1,15 +1,15 @@
 //! From the runs of each variant to the figures that are told of it.
 
-use super::accumulate::{Accumulator, ClassFigures, LatencyFigures, LatencyMetric, RunFigures, together};
+use super::accumulate::{Accumulator, ClassFigures, LatencyFigures, LatencyMetric, RunFigures, ratio, together};
 use super::{
-    Affinity, Attempts, ClassSummary, ClientFairness, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary, Objective,
-    Requests, ServerSummary, Summary, Traffic, VariantSummary, WaitingSummary, advice, compare,
+    Affinity, Attempts, ClassSummary, ClientFairness, ConnectionsSummary, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary,
+    Objective, Requests, ServerSummary, StatusesSummary, Summary, Traffic, VariantSummary, WaitingSummary, advice, compare,
 };
 use crate::compile::Compiled;
-use crate::measure::{Counts, FaultRecord};
+use crate::measure::{Counts, FaultRecord, OpenerRecord, Status};
 use crate::scenario::{Failure, Slo};
 use crate::stats::{self, Estimate};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The study as a whole.
 #[derive(Clone, Debug)]
@@ -80,6 +80,8 @@ pub fn variant_summary(variant: &Compiled, results: &Accumulator) -> VariantSumm
             false_ejections: runs.count(|run| run.false_ejections),
         },
         traffic: traffic(runs),
+        connections: connections(variant, runs),
+        statuses: statuses(variant, runs),
         slo: variant.slo.map_or_else(Vec::new, |slo| judge(&slo, &latency_ms, results)),
         latency_ms,
         warnings: Vec::new(),
@@ -245,6 +247,46 @@ fn affinity(runs: Runs) -> Affinity {
         wiped: runs.count(|run| run.affinity.wiped),
         requests_moved_share: runs.share(RunFigures::requests_moved_share),
     }
+}
+
+fn connections(variant: &Compiled, runs: Runs) -> Vec<ConnectionsSummary> {
+    let topology = &variant.topology;
+    let clients = topology.clients.iter().map(|client| (&client.name, client.kept.is_some()));
+    let balancers = topology.balancers.iter().map(|balancer| (&balancer.name, balancer.ways.kept.is_some()));
+    let openers = clients.chain(balancers).enumerate().filter(|(_, (_, keeps))| *keeps);
+    let summary = openers.map(|(index, (name, _))| {
+        let record = |run: &RunFigures| run.openers.get(index).copied().flatten().unwrap_or_default();
+        let count = |count: fn(&OpenerRecord) -> u64| runs.count(|run| count(&record(run)));
+        ConnectionsSummary {
+            opener: name.clone(),
+            opened: count(|record| record.opened),
+            failed: count(|record| record.failed),
+            reused_share: runs.share(|run| ratio(record(run).reused as f64, record(run).tries as f64)),
+            resets: count(|record| record.resets),
+            handshakes_full: count(|record| record.full),
+            handshakes_resumed: count(|record| record.resumed),
+            mean_open: runs.average(|run| ratio(record(run).open as f64 / 1e9, run.window_s)),
+            waited_share: runs.share(|run| ratio(record(run).waited as f64, record(run).tries as f64)),
+            waiting_ms: runs.average(|run| ratio(record(run).waiting.as_millis_f64(), record(run).waited as f64)),
+        }
+    });
+    summary.collect()
+}
+
+fn statuses(variant: &Compiled, runs: Runs) -> Vec<StatusesSummary> {
+    let balancers = variant.topology.balancers.iter().enumerate().filter(|(_, balancer)| balancer.ways.counts_statuses);
+    let summary = balancers.map(|(index, balancer)| {
+        let happened: BTreeSet<Status> = runs
+            .0
+            .iter()
+            .filter_map(|run| run.statuses.get(index))
+            .flat_map(|statuses| statuses.iter().map(|(status, _)| status))
+            .collect();
+        let count = |status: Status| runs.count(|run| run.statuses.get(index).map_or(0, |statuses| statuses.get(status)));
+        let statuses = happened.into_iter().map(|status| (status.name(), count(status))).collect();
+        StatusesSummary { balancer: balancer.name.clone(), statuses }
+    });
+    summary.collect()
 }
 
 /// Judges by the value itself, not by the end of its interval.

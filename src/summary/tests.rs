@@ -8,7 +8,7 @@ use crate::measure::{AffinityRecord, ClassRecord, Counts, FailoverRecord, FaultR
 use crate::model::places::Place;
 use crate::model::plan::{
     ArrivalPlan, BalancerPlan, ClassChoice, ClassPlan, ClientPlan, FaultKind, FaultPlan, FaultSchedule, RoutingPlan, ServerPlan, TargetRef,
-    Topology, Users,
+    Topology, Users, WaysPlan,
 };
 use crate::policy::Algorithm;
 use crate::scenario::{Failure, Slo, Warmup, WhenNone};
@@ -30,6 +30,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         latency: none(),
         cancels_abandoned: false,
         place: Place::default(),
+        keep_alive: None,
     };
     let client = ClientPlan {
         name: "users".to_owned(),
@@ -42,6 +43,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         latency: none(),
         timeout: None,
         retry: None,
+        kept: None,
     };
     let balancer = BalancerPlan {
         name: "edge".to_owned(),
@@ -56,6 +58,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         latency: none(),
         weight: 1,
         routing: RoutingPlan::default(),
+        ways: WaysPlan::default(),
     };
     let fault = FaultPlan {
         name: "crash web-2".to_owned(),
@@ -145,6 +148,8 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
         checks_sent: 20,
         checks_failed: 3,
         crossings: None,
+        openers: vec![None, None],
+        statuses: vec![],
         timeline: Timeline {
             bin: Span::from_secs(6),
             bins: vec![bin.clone(), bin],

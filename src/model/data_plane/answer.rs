@@ -1,13 +1,14 @@
 //! Answers return: through the balancers, which may try again, to the client.
 
 use super::travel::Leg;
+use crate::measure::Status;
 use crate::measure::affinity::Answer;
 use crate::measure::recorder::Answered;
+use crate::measure::statuses::mark;
 use crate::model::attempt::{Attempt, Hop, NOT_WAITED, Phase};
 use crate::model::client::NONE;
 use crate::model::event::Event;
 use crate::model::link::Carried;
-use crate::model::plan::TargetRef;
 use crate::model::world::World;
 use crate::policy::Outcome;
 use crate::scenario::Failure;
@@ -27,7 +28,9 @@ impl World {
         if self.requests[request].is_counted {
             self.recorder.attempts.fail(failure);
         }
-        self.answer(attempt);
+        if !self.answer_on_connection(attempt) {
+            self.answer(attempt);
+        }
     }
 
     #[inline(always)]
@@ -73,7 +76,7 @@ impl World {
         let balancer = &mut self.balancers[hop.balancer as usize];
         // An inner balancer answers for a server that does not.
         let is_broken = matches!(failure, Some(Failure::ConnectFailure | Failure::Reset));
-        let is_answered = is_heard_from && !(is_broken && matches!(balancer.to[hop.target as usize], TargetRef::Server(_)));
+        let is_answered = is_heard_from && !(is_broken && balancer.is_silent_when_broken(hop.target));
         let outcome = Outcome { now, latency: now - hop.sent, is_answered, is_ok: is_heard_from && failure.is_none() };
         balancer.done(hop.target, &outcome);
         self.attempts[attempt].open_hops -= 1;
@@ -82,6 +85,9 @@ impl World {
     #[inline(never)]
     pub(in crate::model) fn remember(&mut self, attempt: u32, hop: Hop) {
         let now = self.now();
+        if self.balancers[hop.balancer as usize].is_l4 {
+            return; // The address was bound when the connection was made.
+        }
         let (holder, _) = self.holder(&self.requests[self.attempts[attempt].request]);
         if let Some(sticky) = &mut self.balancers[hop.balancer as usize].sticky {
             sticky.answered(holder, hop.target, now);
@@ -96,7 +102,16 @@ impl World {
         {
             return;
         }
+        self.go_up(attempt);
+    }
+
+    /// The result goes up from the balancer that it is at.
+    #[inline(always)]
+    pub(in crate::model) fn go_up(&mut self, attempt: u32) {
         let hop = self.hop(attempt);
+        if self.balancers[hop.balancer as usize].is_watched && self.goes_up_watched(attempt, hop.balancer) {
+            return;
+        }
         let leaving = &mut self.attempts[attempt];
         leaving.phase = Phase::Returning;
         let attempts = &mut self.attempts;
@@ -116,6 +131,26 @@ impl World {
                 Carried::AtOnce => self.result_at_client(attempt),
                 Carried::ByPlace => self.travel(attempt, Leg::ToClient),
             }
+        }
+    }
+
+    /// Counts what a balancer answers. Whether the answer goes over a connection that is kept.
+    #[inline(never)]
+    fn goes_up_watched(&mut self, attempt: u32, balancer: u32) -> bool {
+        let going = &mut self.attempts[attempt];
+        if !self.balancers[balancer as usize].is_l4 {
+            let status = Status::of(going.failure, going.mark);
+            if going.failure.is_some() {
+                going.mark = mark::ANSWERED;
+            }
+            self.count_status(attempt, balancer, status);
+        }
+        self.answer_on_connection(attempt)
+    }
+
+    pub(in crate::model) fn count_status(&mut self, attempt: u32, balancer: u32, status: Status) {
+        if self.topology.balancers[balancer as usize].ways.counts_statuses && self.requests[self.attempts[attempt].request].is_counted {
+            self.recorder.statuses[balancer as usize].count(status);
         }
     }
 
@@ -139,6 +174,7 @@ impl World {
         again.work = work;
         again.failure = None;
         again.will_fail = false;
+        again.mark = mark::NONE;
         again.strike = NONE;
         again.server = NONE;
         self.attempts.retire(attempt);

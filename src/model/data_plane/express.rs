@@ -17,6 +17,9 @@ use crate::units::Span;
 /// Whether nothing in a run can come between a request and its answer.
 pub(crate) fn is_open_road(topology: &Topology) -> bool {
     let [balancer] = &topology.balancers[..] else { return false };
+    if topology.watches_connections() || balancer.ways.is_l4 {
+        return false;
+    }
     let is_instant = |latency: &crate::dist::Sampler| latency.constant() == Some(Span::ZERO);
     let is_nowhere = topology.network.is_none();
     let waits_for_nothing = is_nowhere && balancer.check.is_none() && balancer.sticky.is_none() && balancer.retry.is_none();
@@ -79,7 +82,7 @@ impl World {
         let duration = server.duration(work);
         let attempt = self.attempts.insert(Attempt::new(NONE, work));
         let joined = &mut self.attempts[attempt];
-        (joined.server, joined.target, joined.class, joined.open_hops) = (index, target, class as u16, 1);
+        (joined.server, joined.target, joined.mark, joined.open_hops) = (index, target, class as u16, 1);
         (joined.phase, joined.duration, joined.entered) = (Phase::InService, duration, now);
         match self.servers[index as usize].admit(attempt, duration, now) {
             Admission::Starts => self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(attempt))),
@@ -123,7 +126,7 @@ impl World {
     #[inline(always)]
     fn finish_and_answer(&mut self, attempt: u32) {
         let now = self.now();
-        let Attempt { server, request, class, target, entered, duration, .. } = self.attempts[attempt];
+        let Attempt { server, request, mark: class, target, entered, duration, .. } = self.attempts[attempt];
         if request != NONE {
             return self.finish_held_up(attempt);
         }

@@ -1,5 +1,7 @@
 //! Somebody gives up: timeouts of clients and balancers, retries, abandoned work, and the end of a request.
 
+use crate::measure::Status;
+use crate::measure::statuses::mark;
 use crate::model::attempt::{Attempt, Phase, Request};
 use crate::model::client::NONE;
 use crate::model::event::{Event, Ref};
@@ -112,6 +114,9 @@ impl World {
         let actor = &self.actors[index];
         if !self.clients[actor.client as usize].users_return() {
             let id = actor.id;
+            if self.connections.are_kept() {
+                self.close_connections_of_user(id);
+            }
             for balancer in &mut self.balancers {
                 if let Some(sticky) = &mut balancer.sticky {
                     sticky.forget(id);
@@ -141,13 +146,30 @@ impl World {
     pub(in crate::model) fn abandon(&mut self, attempt: u32, outer: usize) {
         let first = self.hop_place(attempt, 0);
         let inner = first + usize::from(self.attempts[attempt].depth);
+        if !self.recorder.statuses.is_empty() {
+            self.count_gone(attempt, outer);
+        }
         while usize::from(self.attempts[attempt].open_hops) > outer {
             let hop = self.hops[first + usize::from(self.attempts[attempt].open_hops) - 1];
             self.close_hop(attempt, hop, false);
         }
+        if self.connections.are_kept() {
+            self.give_up_seats(attempt, outer);
+        }
         self.leave_server(attempt);
         for place in first + outer..=inner {
             self.dispatch_waiting(self.hops[place].balancer);
+        }
+    }
+
+    /// The balancers from hop `outer` on that had a request hear that its client is gone.
+    fn count_gone(&mut self, attempt: u32, outer: usize) {
+        let Attempt { open_hops, depth, .. } = self.attempts[attempt];
+        for at in outer as u8..=depth {
+            let balancer = self.hops[self.hop_place(attempt, at)].balancer;
+            if at < open_hops || self.balancers[balancer as usize].line.holds(self.attempts.at(attempt)) {
+                self.count_status(attempt, balancer, Status::GONE);
+            }
         }
     }
 
@@ -186,27 +208,37 @@ impl World {
         let first = self.hop_place(index, 0);
         let open = usize::from(self.attempts[index].open_hops);
         let Some(depth) = (0..open).find(|depth| self.hops[first + depth].token == token) else { return };
+        if self.balancers[self.hops[first + depth].balancer as usize].is_l4 {
+            return self.flow_is_forgotten(index, depth);
+        }
         let failure = if is_connect { Failure::ConnectFailure } else { Failure::Timeout };
         let strike = self.blame_attempt(index);
         if self.requests[request.index].is_counted && self.is_at_server(index) {
             self.recorder.attempts.fail(failure);
         }
-        let left = &self.attempts[index];
-        let fresh = Attempt {
-            failure: Some(failure),
-            strike,
-            depth: depth as u8,
-            open_hops: depth as u8 + 1,
-            server: left.server,
-            ..Attempt::new(request.index, left.work)
-        };
-        let fresh = self.new_attempt(fresh);
-        let place = self.hop_place(fresh, 0);
-        self.hops.copy_within(first..first + self.depth_max, place);
-        self.requests[request.index].attempt = fresh;
-        self.abandon(index, depth + 1);
+        let fresh = self.cut_off(index, depth + 1, depth + 1);
+        let given_up = &mut self.attempts[fresh];
+        (given_up.failure, given_up.strike) = (Some(failure), strike);
+        given_up.mark = if is_connect { mark::CONNECT_TIMEOUT } else { mark::NONE };
         let hop = self.hop(fresh);
         self.close_hop(fresh, hop, false);
         self.pass_on(fresh, hop);
+    }
+
+    /// What is inside the first `hops` hops of an attempt, and its connections from `seats` on, become abandoned; its request goes on in the
+    /// slot that is returned.
+    pub(in crate::model) fn cut_off(&mut self, index: u32, hops: usize, seats: usize) -> u32 {
+        let Attempt { request, server, work, .. } = self.attempts[index];
+        let (depth, open_hops) = (hops.saturating_sub(1) as u8, hops as u8);
+        let fresh = self.new_attempt(Attempt { depth, open_hops, server, ..Attempt::new(request, work) });
+        let (first, place) = (self.hop_place(index, 0), self.hop_place(fresh, 0));
+        self.hops.copy_within(first..first + self.depth_max, place);
+        if self.connections.are_kept() {
+            self.connections.make_room(self.attempts.capacity());
+            self.connections.move_seats(index, fresh, seats);
+        }
+        self.requests[request].attempt = fresh;
+        self.abandon(index, hops);
+        fresh
     }
 }

@@ -37,6 +37,12 @@ impl World {
                 }
             }
         };
+        self.enter_balancer(attempt, balancer);
+    }
+
+    /// A try reaches a balancer at the depth that it says.
+    #[inline(always)]
+    pub(in crate::model) fn enter_balancer(&mut self, attempt: u32, balancer: u32) {
         self.begin_hop(attempt, balancer);
         let now = self.now();
         if let Some(retries) = &mut self.balancers[balancer as usize].retries {
@@ -72,7 +78,11 @@ impl World {
         let balancer = self.hops[place].balancer;
         let request = &self.requests[self.attempts[attempt].request];
         let router = &self.balancers[balancer as usize];
-        let (holder, session) = if router.reads_request { self.holder(request) } else { (NOBODY, 0) };
+        let (holder, session) = match router.reads_request {
+            true if router.is_l4 => return self.route_flow(attempt, balancer),
+            true => self.holder(request),
+            false => (NOBODY, 0),
+        };
         let path = if router.reads_request { &self.topology.paths[request.path as usize] } else { "" };
         if let Some(target) = router.bound_to(holder, now, request.tried()) {
             return match router.has_room(target) {
@@ -116,6 +126,9 @@ impl World {
             let request = self.requests.at(self.attempts[attempt].request);
             let event = Event::BalancerTimeout { request, token: self.last_token, is_connect: false };
             self.calendar.schedule_in(lane, now + timeout, event);
+        }
+        if self.balancers[balancer as usize].keeps_connections {
+            return self.balancer_takes_connection(attempt, balancer, target);
         }
         let attempts = &mut self.attempts;
         match self.balancers[balancer as usize].to[target as usize] {

@@ -91,6 +91,9 @@ impl World {
             let event = Event::ClientTimeout(self.requests.at(request));
             self.calendar.schedule_in(lane, self.calendar.now() + timeout, event);
         }
+        if self.clients[client].keeps_connections {
+            return self.client_takes_connection(attempt, client as u32);
+        }
         let attempts = &self.attempts;
         match self.clients[client].link.carry(|| Event::AtBalancer(attempts.at(attempt)), &mut self.calendar) {
             Carried::Scheduled => {}

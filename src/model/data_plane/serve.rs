@@ -72,12 +72,27 @@ impl World {
         let Attempt { check, is_abandoned, .. } = self.attempts[attempt];
         self.lose(attempt, strike);
         if self.servers[server as usize].rare.blackholes > 0 && check == NONE && !is_abandoned {
-            let hop = self.hop(attempt);
-            if let Some(timeout) = self.balancers[hop.balancer as usize].connect_timeout {
-                let request = self.requests.at(self.attempts[attempt].request);
-                let event = Event::BalancerTimeout { request, token: hop.token, is_connect: true };
-                self.calendar.schedule((hop.sent + timeout).max(self.now()), event);
+            self.waits_for_connection(attempt);
+        }
+    }
+
+    /// Whoever opens a connection that nothing answers gives up after its connect timeout: the balancer that sent the try, or the one before
+    /// it where that looks at connections only. On a connection that is kept there is nothing to open.
+    fn waits_for_connection(&mut self, attempt: u32) {
+        let Attempt { request, open_hops, .. } = self.attempts[attempt];
+        if self.connections.seat(attempt, open_hops).is_some() {
+            return;
+        }
+        for depth in (0..open_hops).rev() {
+            let hop = self.hops[self.hop_place(attempt, depth)];
+            let balancer = &self.balancers[hop.balancer as usize];
+            if let Some(timeout) = balancer.connect_timeout {
+                let event = Event::BalancerTimeout { request: self.requests.at(request), token: hop.token, is_connect: true };
+                self.calendar.schedule((hop.sent + timeout).max(self.calendar.now()), event);
                 self.attempts[attempt].phase = Phase::Unconnected;
+            }
+            if !balancer.is_l4 {
+                return;
             }
         }
     }
@@ -166,7 +181,6 @@ impl World {
     /// The work is done.
     #[inline(always)]
     pub(in crate::model) fn served(&mut self, attempt: u32) {
-        let now = self.now();
         let done = &mut self.attempts[attempt];
         let server = done.server;
         if done.check != NONE {
@@ -176,19 +190,44 @@ impl World {
             return self.free_attempt(attempt);
         }
         let state = &self.servers[server as usize];
-        if state.is_troubled && state.rare.blackholes > 0 {
-            return self.lose(attempt, self.blame_server(server));
+        if state.is_troubled {
+            if state.rare.blackholes > 0 {
+                return self.lose(attempt, self.blame_server(server));
+            }
+            if state.rare.is_connected {
+                return self.served_on_connection(attempt);
+            }
         }
         if done.will_fail {
             let strike = done.strike;
             return self.answer_failure(attempt, Failure::ServerError, strike);
         }
+        self.record_served(attempt);
+        self.answer(attempt);
+    }
+
+    #[inline(always)]
+    fn record_served(&mut self, attempt: u32) {
+        let now = self.now();
+        let done = &self.attempts[attempt];
         let request = &self.requests[done.request];
         if request.is_counted {
             let response = now - done.entered;
             let waiting = Span(response.0.saturating_sub(done.duration.0));
-            self.recorder.attempt_served(Served { class: request.class, server, response, waiting });
+            self.recorder.attempt_served(Served { class: request.class, server: done.server, response, waiting });
         }
-        self.answer(attempt);
+    }
+
+    /// The work is done at a server to which connections are kept.
+    #[inline(never)]
+    fn served_on_connection(&mut self, attempt: u32) {
+        let Attempt { will_fail, strike, .. } = self.attempts[attempt];
+        if will_fail {
+            return self.answer_failure(attempt, Failure::ServerError, strike);
+        }
+        self.record_served(attempt);
+        if !self.answer_on_connection(attempt) {
+            self.answer(attempt);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::dist::Sampler;
 use crate::model::balancer::Bar;
+use crate::model::connections::Passage;
 use crate::model::event::Event;
 use crate::model::places::{NOWHERE, Place, crosses_zones, distance, is_in_zone_of};
 use crate::model::plan::TargetRef;
@@ -91,6 +92,28 @@ impl World {
         {
             places.crossings.pass(crosses_zones(outer, inner), self.topology.classes[request.class as usize].size);
         }
+    }
+
+    /// The ends of a part of a connection's way: the last machine before it, or who opened the connection, and where it leads. Nothing
+    /// where one of them is near to everything.
+    pub(in crate::model) fn ends_of_leg(&self, opener: u32, before: &[Passage], to: TargetRef) -> Option<(Place, Place)> {
+        let places = self.places.as_ref()?;
+        let machine = before.iter().rev().find_map(|passage| self.balancer_end(passage.balancer));
+        let outer = machine.or_else(|| match opener.checked_sub(self.clients.len() as u32) {
+            None => Some(places.clients[opener as usize]).filter(|place| *place != NOWHERE),
+            Some(balancer) => self.balancer_end(balancer),
+        });
+        let inner = match to {
+            TargetRef::Balancer(balancer) => self.balancer_end(balancer),
+            TargetRef::Server(server) => self.server_end(server),
+        };
+        outer.zip(inner)
+    }
+
+    /// A request passes a part of its connection's way.
+    pub(in crate::model) fn count_leg(&mut self, attempt: u32, opener: u32, before: &[Passage], to: TargetRef) {
+        let ends = self.ends_of_leg(opener, before, to);
+        self.count_passage(attempt, ends);
     }
 
     /// How long a check travels one way.
