@@ -3,6 +3,7 @@
 mod clients;
 mod faults;
 mod places;
+mod routes;
 mod routing;
 
 use crate::dist::{Distribution, Sampler};
@@ -13,6 +14,7 @@ use crate::units::{Span, Time};
 use clients::compile_client;
 use faults::compile_fault;
 use places::{Ground, compile_network};
+use routes::spread_and_group;
 use routing::{compile_balancer, compile_group};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,8 +47,9 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
     }
     let servers: Vec<ServerPlan> = scenario.servers.iter().flat_map(|group| compile_group(group, &mut ground, inputs)).collect();
     let names = Names::new(scenario, &servers);
-    let balancers: Vec<BalancerPlan> =
+    let mut balancers: Vec<BalancerPlan> =
         scenario.balancers.iter().map(|balancer| compile_balancer(balancer, &names, &mut ground, inputs)).collect::<Result<_, _>>()?;
+    spread_and_group(scenario, &mut balancers, &names, &paths)?;
     let entry = match &scenario.entry {
         Some(entry) => names.balancer(entry)?,
         None => 0,

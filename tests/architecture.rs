@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 9] = [
     &["error", "units", "later"],
     &["rng", "dist", "sim", "stats"],
-    &["document", "policy", "control"],
+    &["document", "control", "policy"],
     &["scenario", "measure"],
     &["model"],
     &["input", "compile"],

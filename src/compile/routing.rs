@@ -44,7 +44,7 @@ pub(super) fn compile_balancer(balancer: &Balancer, names: &Names, ground: &mut 
         routing: RoutingPlan {
             place: ground.place(balancer.zone.as_deref(), balancer.node.as_deref()),
             own_zone_only: balancer.own_zone_only,
-            is_transparent: false,
+            ..RoutingPlan::default()
         },
     })
 }

@@ -4,6 +4,7 @@ use super::line::{Line, Waiter};
 use super::link::Link;
 use super::plan::{BalancerPlan, TargetRef};
 use super::retry::Retries;
+use super::rules::Rules;
 use super::sticky::{Holder, Sticky};
 use crate::policy::{Outcome, Pick, Policy, Request, TargetId, Targets};
 use crate::rng::Rng;
@@ -24,6 +25,8 @@ pub struct Balancer {
     pub sticky: Option<Sticky>,
     /// Somebody here asks who sends a request.
     pub reads_request: bool,
+    /// Finds the target instead of the policy.
+    pub finder: Option<Box<Finder>>,
     pub retries: Option<Retries>,
     /// Requests that wait for a target.
     pub line: Line,
@@ -35,6 +38,11 @@ pub struct Balancer {
     pub timeout: Option<(Span, Lane)>,
     /// The network in front of it, where it is a target.
     pub link: Link,
+}
+
+/// How a target is found other than by a policy.
+pub enum Finder {
+    Rules(Rules),
 }
 
 /// Reasons for which a target is none of the balancer's for now.
@@ -75,12 +83,33 @@ impl Balancer {
             retries,
             line: Line::default(),
             dispatched: None,
+            finder: None,
             connect_timeout: plan.connect_timeout,
             timeout,
             link,
         };
         balancer.refresh();
         balancer
+    }
+
+    /// From now on the target is found so.
+    pub fn find_by(&mut self, finder: Finder) {
+        self.finder = Some(Box::new(finder));
+        self.reads_request = true;
+    }
+
+    pub fn rules(&self) -> Option<&Rules> {
+        match self.finder.as_deref() {
+            Some(Finder::Rules(rules)) => Some(rules),
+            _ => None,
+        }
+    }
+
+    pub fn rules_mut(&mut self) -> Option<&mut Rules> {
+        match self.finder.as_deref_mut() {
+            Some(Finder::Rules(rules)) => Some(rules),
+            _ => None,
+        }
     }
 
     pub fn is_healthy(&self, target: TargetId) -> bool {
@@ -124,7 +153,13 @@ impl Balancer {
     /// The target that the user is bound to, as long as it is in rotation and not among those already tried.
     #[inline(always)]
     pub fn bound_to(&self, holder: Holder, now: Time, tried: &[u32]) -> Option<TargetId> {
-        let target = self.sticky.as_ref()?.target(holder, now)?;
+        self.bound_in(self.sticky.as_ref()?, holder, now, tried)
+    }
+
+    /// The same by the table that another copy of the balancer keeps.
+    #[inline]
+    pub fn bound_in(&self, table: &Sticky, holder: Holder, now: Time, tried: &[u32]) -> Option<TargetId> {
+        let target = table.target(holder, now)?;
         (self.targets.is_eligible(target) && !self.is_tried(target, tried)).then_some(target)
     }
 

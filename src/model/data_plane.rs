@@ -3,6 +3,7 @@
 
 mod answer;
 mod express;
+mod find;
 mod give_up;
 mod route;
 mod send;

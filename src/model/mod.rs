@@ -15,6 +15,7 @@ pub mod link;
 pub mod places;
 pub mod plan;
 pub mod retry;
+pub mod rules;
 pub mod server;
 pub mod slab;
 pub mod sticky;

@@ -1,6 +1,7 @@
 //! Everything that a run needs, resolved: all names are indexes, all times nanoseconds. `compile` makes it, the world runs it.
 
 use super::places::{NetworkPlan, Place};
+use super::rules::RulePlan;
 use crate::dist::Sampler;
 use crate::policy::Algorithm;
 use crate::scenario::{Failure, Jitter, SessionLength, StatusRange, WhenNone};
@@ -205,6 +206,10 @@ pub struct RoutingPlan {
     pub own_zone_only: bool,
     /// No machine: a name, the copies of a balancer together, or a group behind a rule. Messages pass it where they are.
     pub is_transparent: bool,
+    /// In the order in which they are asked; empty where the algorithm decides.
+    pub rules: Vec<RulePlan>,
+    /// The first copy of the same balancer: a user's cookie is good at all of them.
+    pub cookies_of: Option<u32>,
 }
 
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! All parts as plain vectors, and one match that hands each event to whom it concerns.
 
 use super::attempt::{Attempt, Hop, Phase, Request};
-use super::balancer::{self, Balancer, Bar};
+use super::balancer::{self, Balancer, Bar, Finder};
 use super::checker::Checker;
 use super::client::{self, Actor, Client};
 use super::data_plane::is_open_road;
@@ -10,6 +10,7 @@ use super::link::Link;
 use super::places::{Places, is_in_zone_of};
 use super::plan::{BalancerPlan, FaultSchedule, Plan, ServerPlan, TargetRef, Topology};
 use super::retry::Retries;
+use super::rules::Rules;
 use super::server::{Load, Server};
 use super::slab::Slab;
 use crate::dist::Sampler;
@@ -299,6 +300,9 @@ fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<
         link: link(topology, &balancer.latency, stream("network"), calendar),
     };
     let mut built = Balancer::new(balancer, parts);
+    if !balancer.routing.rules.is_empty() {
+        built.find_by(Finder::Rules(Rules::new(&balancer.routing.rules, stream("rules"))));
+    }
     if balancer.routing.own_zone_only {
         built.bar(Bar::Zone, |target| !is_in_zone_of(balancer.routing.place, topology.place(balancer.targets[target as usize])));
     }

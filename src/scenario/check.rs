@@ -7,6 +7,8 @@ mod clients;
 mod faults;
 mod load;
 mod names;
+mod places;
+mod rules;
 mod servers;
 
 use super::{Arrivals, Scenario, Warmup};
@@ -25,6 +27,8 @@ pub fn check(scenario: &Scenario, document: &Node) -> Diagnostics {
     checker.clients();
     checker.servers();
     checker.balancers();
+    checker.rules();
+    checker.places();
     checker.faults();
     if !checker.found.has_errors() {
         checker.requests_of_a_run();

@@ -3,8 +3,10 @@
 
 mod detection;
 mod generator;
+mod instances;
 mod places;
 mod properties;
+mod rules;
 mod semantics;
 mod theory;
 mod trial;

@@ -19,7 +19,11 @@ pub(crate) fn is_open_road(topology: &Topology) -> bool {
     let [balancer] = &topology.balancers[..] else { return false };
     let is_instant = |latency: &crate::dist::Sampler| latency.constant() == Some(Span::ZERO);
     let is_nowhere = topology.network.is_none();
-    let waits_for_nothing = is_nowhere && balancer.check.is_none() && balancer.sticky.is_none() && balancer.retry.is_none();
+    let waits_for_nothing = is_nowhere
+        && balancer.check.is_none()
+        && balancer.sticky.is_none()
+        && balancer.retry.is_none()
+        && balancer.routing.rules.is_empty();
     let clients = topology.clients.iter().all(|client| {
         is_instant(&client.latency)
             && client.timeout.is_none()

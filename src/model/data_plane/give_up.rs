@@ -116,6 +116,9 @@ impl World {
                 if let Some(sticky) = &mut balancer.sticky {
                     sticky.forget(id);
                 }
+                if let Some(rules) = balancer.rules_mut() {
+                    rules.forget(id);
+                }
             }
         }
         self.actors.remove(index);

@@ -1,0 +1,81 @@
+//! Balancers that find their target other than by a policy: by rules on the request, or as a name that is resolved.
+
+use crate::model::attempt::Attempt;
+use crate::model::balancer::Finder;
+use crate::model::client::NONE;
+use crate::model::rules::Action;
+use crate::model::sticky::Holder;
+use crate::model::world::World;
+use crate::policy::TargetId;
+use crate::scenario::Failure;
+
+impl World {
+    /// Finds the target of an attempt at a balancer with a finder.
+    #[inline(never)]
+    pub(in crate::model) fn find(&mut self, attempt: u32, balancer: u32) {
+        let Attempt { request, .. } = self.attempts[attempt];
+        let (holder, _) = self.holder(&self.requests[request]);
+        match self.balancers[balancer as usize].finder.as_deref() {
+            Some(Finder::Rules(_)) => self.follow_rules(attempt, balancer, holder),
+            None => unreachable!("only called where there is a finder"),
+        }
+    }
+
+    fn follow_rules(&mut self, attempt: u32, balancer: u32, holder: Holder) {
+        let request = &self.requests[self.attempts[attempt].request];
+        let (class, path) = (request.class, request.path);
+        let Some(rules) = self.balancers[balancer as usize].rules() else { return };
+        let rule = rules.find(class, path, holder.address);
+        let (is_sticky, respond) = match rules.action(rule) {
+            Action::Forward { sticky, .. } => (sticky.is_some(), None),
+            Action::Respond(status) => (false, Some(*status)),
+        };
+        match (rule, respond) {
+            (Some(rule), None) => {
+                let bound = if is_sticky { self.bound_by_rule(balancer, rule, holder) } else { None };
+                let target = bound.or_else(|| self.draw_by_rule(balancer, rule, is_sticky, holder));
+                self.forward(attempt, balancer, target);
+            }
+            (_, status) => self.respond(attempt, status.unwrap_or(404)),
+        }
+    }
+
+    /// Sends an attempt to the target that was found, if it can be used.
+    fn forward(&mut self, attempt: u32, balancer: u32, target: Option<TargetId>) {
+        let usable = target.filter(|target| self.balancers[balancer as usize].targets.is_eligible(*target));
+        self.follow(attempt, usable.map_or(crate::policy::Pick::Nobody, crate::policy::Pick::Target));
+    }
+
+    /// The balancer that keeps the cookies of this one: its first copy, or itself.
+    pub(in crate::model) fn keeper_of_cookies(&self, balancer: u32) -> u32 {
+        self.topology.balancers[balancer as usize].routing.cookies_of.unwrap_or(balancer)
+    }
+
+    fn bound_by_rule(&self, balancer: u32, rule: usize, holder: Holder) -> Option<TargetId> {
+        let keeper = self.balancers[self.keeper_of_cookies(balancer) as usize].rules()?;
+        let target = keeper.bound[rule].as_ref()?.target(holder, self.now())?;
+        self.balancers[balancer as usize].rules()?.keeps(rule, target).then_some(target)
+    }
+
+    fn draw_by_rule(&mut self, balancer: u32, rule: usize, is_sticky: bool, holder: Holder) -> Option<TargetId> {
+        let now = self.now();
+        let target = self.balancers[balancer as usize].rules_mut()?.draw(rule)?;
+        let keeper = self.keeper_of_cookies(balancer);
+        if is_sticky && let Some(bound) = &mut self.balancers[keeper as usize].rules_mut()?.bound[rule] {
+            bound.answered(holder, target, now);
+        }
+        Some(target)
+    }
+
+    /// The balancer itself answers.
+    fn respond(&mut self, attempt: u32, status: u16) {
+        let answered = &mut self.attempts[attempt];
+        answered.server = NONE;
+        answered.failure = match status {
+            500.. => Some(Failure::ServerError),
+            400.. => Some(Failure::ClientError),
+            _ => None,
+        };
+        self.leave_balancer(attempt);
+    }
+}
