@@ -1,20 +1,29 @@
 //! Balancers as they are run: the copies of one with `instances`, and the groups behind its rules.
 
+use super::places::Ground;
 use super::{Names, Paths};
 use crate::control::listener_rule::{Condition, Pattern, QueryPattern, Request};
 use crate::dist::{Distribution, Sampler};
-use crate::model::plan::{BalancerPlan, RoutingPlan, TargetRef};
+use crate::model::places::Place;
+use crate::model::plan::{BalancerPlan, RoutingPlan, ServerPlan, TargetRef};
 use crate::model::rules::{Action, Choice, RulePlan, Which};
 use crate::policy::{Algorithm, TargetId};
 use crate::scenario::{Balancer, RequestClass, Rule, Scenario, When, WhenNone};
 use crate::units::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Adds to the balancers, which stand in the order of the scenario, what each of them is made of. A balancer with `instances` becomes
 /// a transparent spreader over its copies `edge#1`, `edge#2`, ...; one with rules sends to groups `edge/web`, each of which is a
 /// balancer of its own with the algorithm, checks and stickiness: a target group.
-pub(super) fn spread_and_group(scenario: &Scenario, plans: &mut Vec<BalancerPlan>, names: &Names, paths: &Paths) -> Result<(), String> {
+///
+/// Returns of which balancer of the scenario each of them is; groups, which come last, are left out.
+pub(super) fn spread_and_group(
+    scenario: &Scenario,
+    plans: &mut Vec<BalancerPlan>,
+    names: &Names,
+    paths: &Paths,
+) -> Result<Vec<usize>, String> {
     let classes = classes(scenario);
     let mut made_of: Vec<usize> = (0..plans.len()).collect();
     for (index, balancer) in scenario.balancers.iter().enumerate() {
@@ -23,7 +32,7 @@ pub(super) fn spread_and_group(scenario: &Scenario, plans: &mut Vec<BalancerPlan
             made_of.resize(plans.len(), index);
         }
     }
-    for (index, of) in made_of.into_iter().enumerate() {
+    for (index, &of) in made_of.iter().enumerate() {
         let balancer = &scenario.balancers[of];
         let is_spreader = balancer.instances > 1 && index == of;
         if !balancer.rules.is_empty() && !is_spreader {
@@ -32,7 +41,37 @@ pub(super) fn spread_and_group(scenario: &Scenario, plans: &mut Vec<BalancerPlan
         }
     }
     share_cookies(plans);
-    Ok(())
+    Ok(made_of)
+}
+
+/// Works out how far the records of names with latency routing are from each zone.
+pub(super) fn resolve_distances(scenario: &Scenario, plans: &mut [BalancerPlan], servers: &[ServerPlan], ground: &mut Ground) {
+    let places: Vec<Place> = plans.iter().map(|plan| plan.routing.place).collect();
+    let balancers = scenario.balancers.iter().enumerate();
+    for (index, dns) in balancers.filter_map(|(index, balancer)| Some((index, balancer.dns.as_ref()?))) {
+        let mut ways: BTreeMap<(u32, u32), Span> = BTreeMap::new();
+        for (pair, way) in &dns.distances {
+            if let Some((from, to)) = pair.split_once(char::is_whitespace) {
+                let (from, to) = (ground.place(Some(from), None).zone, ground.place(Some(to.trim()), None).zone);
+                ways.insert((from, to), *way);
+                ways.insert((to, from), *way);
+            }
+        }
+        let records: Vec<u32> = plans[index]
+            .targets
+            .iter()
+            .map(|target| match target {
+                TargetRef::Server(server) => servers[*server as usize].place.zone,
+                TargetRef::Balancer(balancer) => places[*balancer as usize].zone,
+            })
+            .collect();
+        let zones: BTreeSet<u32> = ways.keys().map(|(from, _)| *from).collect();
+        // Within a zone, and to what stands in none, there is no way to go.
+        let to_records = |from: u32| records.iter().map(|to| ways.get(&(from, *to)).copied().unwrap_or_default()).collect();
+        if let Some(plan) = &mut plans[index].routing.dns {
+            plan.distances = zones.into_iter().map(|from| (from, to_records(from))).collect();
+        }
+    }
 }
 
 fn no_delay() -> Sampler {

@@ -1,12 +1,13 @@
 //! A balancer: its view of the targets, its policy, its stickiness and the requests that wait in it.
 
+use super::dns::{Name, Records};
 use super::line::{Line, Waiter};
 use super::link::Link;
 use super::plan::{BalancerPlan, TargetRef};
 use super::retry::Retries;
 use super::rules::Rules;
 use super::sticky::{Holder, Sticky};
-use crate::policy::{Outcome, Pick, Policy, Request, TargetId, Targets};
+use crate::policy::{Algorithm, Outcome, Pick, Policy, Request, TargetId, Targets, slow_start};
 use crate::rng::Rng;
 use crate::scenario::WhenNone;
 use crate::sim::Lane;
@@ -43,6 +44,7 @@ pub struct Balancer {
 /// How a target is found other than by a policy.
 pub enum Finder {
     Rules(Rules),
+    Name(Name),
 }
 
 /// Reasons for which a target is none of the balancer's for now.
@@ -68,7 +70,10 @@ impl Balancer {
     pub fn new(plan: &BalancerPlan, parts: Parts) -> Balancer {
         let Parts { targets, routing, retries, timeout, link } = parts;
         let initially = plan.check.as_ref().is_none_or(|check| check.initially_healthy);
-        let policy = plan.algorithm.build(&targets);
+        let policy = match plan.routing.slow_start {
+            None => plan.algorithm.build(&targets),
+            Some(config) => slow_start::build(&plan.algorithm, config, &targets),
+        };
         let mut balancer = Balancer {
             is_healthy: vec![initially; targets.len()],
             barred: Vec::new(),
@@ -98,6 +103,14 @@ impl Balancer {
         self.reads_request = true;
     }
 
+    /// The name that it is, with what a name server goes by.
+    pub fn name(&mut self) -> Option<(&mut Name, Records<'_>)> {
+        match self.finder.as_deref_mut() {
+            Some(Finder::Name(name)) => Some((name, Records { is_healthy: &self.is_healthy, weight: &self.targets.weight })),
+            _ => None,
+        }
+    }
+
     pub fn rules(&self) -> Option<&Rules> {
         match self.finder.as_deref() {
             Some(Finder::Rules(rules)) => Some(rules),
@@ -119,6 +132,30 @@ impl Balancer {
     pub fn set_healthy(&mut self, target: TargetId, is_healthy: bool) {
         self.is_healthy[target as usize] = is_healthy;
         self.refresh();
+    }
+
+    /// A target joins, or is well again, and is about to be sent to.
+    pub fn joins(&mut self, target: TargetId, now: Time) {
+        self.policy.on_join(target, now, &self.targets);
+    }
+
+    /// Other weights. A policy that has laid them down (hashing) is built anew; the others see them.
+    pub fn set_weights(&mut self, weights: &[(TargetId, u32)], algorithm: &Algorithm) {
+        for (target, weight) in weights {
+            self.targets.weight[*target as usize] = *weight;
+        }
+        let weight = self.targets.weight.clone();
+        if self.finder.is_none() && slow_start::manner(algorithm).is_none() {
+            let mut seen = self.targets.clone();
+            if weight.iter().all(|weight| *weight == 0) {
+                // Nobody is picked, and a ring of nothing cannot be made.
+                seen.weight.fill(1);
+            }
+            self.policy = algorithm.build(&seen);
+        }
+        // A name server has its own rule for 0.
+        let is_barred = self.finder.is_none();
+        self.bar(Bar::Weight, |target| is_barred && weight[target as usize] == 0);
     }
 
     /// Puts targets out of use for a reason, or lets them be used as far as that reason goes.

@@ -63,6 +63,7 @@ impl World {
             checks_sent: recorder.checks_sent,
             checks_failed: recorder.checks_failed,
             timeline: recorder.timeline,
+            names: self.balancers.iter_mut().filter_map(|balancer| balancer.name().map(|(name, _)| name.record.clone())).collect(),
             crossings: self.places.map(|places| places.crossings),
             history: recorder.history,
             truncation: recorder.pilot.map(|pilot| pilot.truncation()),

@@ -164,6 +164,9 @@ impl World {
             view.into_iter().for_each(|is_good| history.rotation_changes(Sight { is_good, ..sight }));
         }
         if let Some(view) = view {
+            if view {
+                self.balancers[balancer].joins(target, now);
+            }
             self.balancers[balancer].set_healthy(target, view);
             let is_server_well = match self.balancers[balancer].to[target as usize] {
                 TargetRef::Server(server) => self.servers[server as usize].rare.faults.is_empty(),

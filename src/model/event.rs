@@ -49,6 +49,9 @@ pub enum Event {
     /// It ends.
     FaultEnds { strike: u32 },
 
+    /// An operator does something.
+    Operates { operation: u32 },
+
     /// Counting begins.
     WarmupEnds,
     /// A bin of the timeline is full.
@@ -95,6 +98,7 @@ impl Packed {
             15 => Event::FaultBegins { strike: number },
             16 => Event::FaultEnds { strike: number },
             17 => Event::WarmupEnds,
+            40 => Event::Operates { operation: number },
             _ => Event::TimelineTick,
         }
     }
@@ -126,6 +130,7 @@ impl From<Event> for Packed {
             Event::FaultEnds { strike } => of_number(16, strike),
             Event::WarmupEnds => of_number(17, 0),
             Event::TimelineTick => of_number(18, 0),
+            Event::Operates { operation } => of_number(40, operation),
         }
     }
 }
@@ -158,6 +163,7 @@ mod tests {
             Event::CheckEnds { check: slot, passed: false },
             Event::FaultBegins { strike: number },
             Event::FaultEnds { strike: number },
+            Event::Operates { operation: number },
             Event::WarmupEnds,
             Event::TimelineTick,
         ];

@@ -4,9 +4,11 @@
 mod arrivals;
 mod balancers;
 mod clients;
+mod dns;
 mod faults;
 mod load;
 mod names;
+mod operations;
 mod places;
 mod rules;
 mod servers;
@@ -29,6 +31,9 @@ pub fn check(scenario: &Scenario, document: &Node) -> Diagnostics {
     checker.balancers();
     checker.rules();
     checker.places();
+    checker.dns();
+    checker.slow_starts();
+    checker.operations();
     checker.faults();
     if !checker.found.has_errors() {
         checker.requests_of_a_run();

@@ -3,7 +3,8 @@
 
 use crate::measure::latency::LogLinear;
 use crate::measure::{
-    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, RunRecord, ServerRecord, Timeline, UserLatency,
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, NameRecord, RunRecord, ServerRecord, Timeline,
+    UserLatency,
 };
 use crate::stats;
 use crate::units::Time;
@@ -52,6 +53,7 @@ pub struct RunFigures {
     pub checks_failed: u64,
     /// Where the scenario says where things stand.
     pub crossings: Option<Crossings>,
+    pub names: Vec<NameRecord>,
     pub events: u64,
 }
 
@@ -236,6 +238,7 @@ impl RunFigures {
             checks_sent: run.checks_sent,
             checks_failed: run.checks_failed,
             crossings: run.crossings,
+            names: run.names.clone(),
             events: run.events,
         }
     }

@@ -2,11 +2,12 @@
 
 use super::accumulate::{Accumulator, ClassFigures, LatencyFigures, LatencyMetric, RunFigures, together};
 use super::{
-    Affinity, Attempts, ClassSummary, ClientFairness, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary, Objective,
-    Requests, ServerSummary, Summary, Traffic, VariantSummary, WaitingSummary, advice, compare,
+    Affinity, Attempts, ClassSummary, ClientFairness, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary, NameSummary,
+    Objective, RecordSummary, Requests, ServerSummary, Summary, Traffic, VariantSummary, WaitingSummary, advice, compare,
 };
 use crate::compile::Compiled;
 use crate::measure::{Counts, FaultRecord};
+use crate::model::plan::{BalancerPlan, TargetRef};
 use crate::scenario::{Failure, Slo};
 use crate::stats::{self, Estimate};
 use std::collections::BTreeMap;
@@ -80,10 +81,33 @@ pub fn variant_summary(variant: &Compiled, results: &Accumulator) -> VariantSumm
             false_ejections: runs.count(|run| run.false_ejections),
         },
         traffic: traffic(runs),
+        names: names(variant, runs),
         slo: variant.slo.map_or_else(Vec::new, |slo| judge(&slo, &latency_ms, results)),
         latency_ms,
         warnings: Vec::new(),
     }
+}
+
+fn names(variant: &Compiled, runs: Runs) -> Vec<NameSummary> {
+    let topology = &variant.topology;
+    let named = topology.balancers.iter().filter(|balancer| balancer.routing.dns.is_some());
+    let record = |place: usize, index: usize, target: &TargetRef| {
+        let share = |run: &RunFigures| {
+            let name = run.names.get(place)?;
+            (name.queries > 0).then(|| name.answers[index] as f64 / name.queries as f64)
+        };
+        let name = match target {
+            TargetRef::Server(server) => topology.servers[*server as usize].name.clone(),
+            TargetRef::Balancer(inner) => topology.balancers[*inner as usize].name.clone(),
+        };
+        RecordSummary { name, share: runs.share(share) }
+    };
+    let summary = |(place, balancer): (usize, &BalancerPlan)| NameSummary {
+        name: balancer.name.clone(),
+        queries: runs.count(|run| run.names.get(place).map_or(0, |name| name.queries)),
+        records: balancer.targets.iter().enumerate().map(|(index, target)| record(place, index, target)).collect(),
+    };
+    named.enumerate().map(summary).collect()
 }
 
 /// Only where places matter.

@@ -74,6 +74,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         depth_max: 1,
         faults: vec![fault],
         network: None,
+        operations: Vec::new(),
     }
 }
 
@@ -145,6 +146,7 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
         checks_sent: 20,
         checks_failed: 3,
         crossings: None,
+        names: Vec::new(),
         timeline: Timeline {
             bin: Span::from_secs(6),
             bins: vec![bin.clone(), bin],

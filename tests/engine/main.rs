@@ -2,11 +2,14 @@
 //! random, and figures of queueing theory. One binary, so that it is linked once.
 
 mod detection;
+mod dns;
 mod generator;
 mod instances;
 mod places;
 mod properties;
 mod rules;
 mod semantics;
+mod slow_start;
 mod theory;
 mod trial;
+mod weights;

@@ -24,6 +24,7 @@ pub(crate) fn is_open_road(topology: &Topology) -> bool {
         && balancer.sticky.is_none()
         && balancer.retry.is_none()
         && balancer.routing.rules.is_empty();
+    let waits_for_nothing = waits_for_nothing && balancer.routing.dns.is_none() && topology.operations.is_empty();
     let clients = topology.clients.iter().all(|client| {
         is_instant(&client.latency)
             && client.timeout.is_none()

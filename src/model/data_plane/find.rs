@@ -3,10 +3,12 @@
 use crate::model::attempt::Attempt;
 use crate::model::balancer::Finder;
 use crate::model::client::NONE;
+use crate::model::dns::Asker;
 use crate::model::rules::Action;
 use crate::model::sticky::Holder;
 use crate::model::world::World;
-use crate::policy::TargetId;
+use crate::policy::{Pick, TargetId};
+use crate::rng::mix64;
 use crate::scenario::Failure;
 
 impl World {
@@ -14,10 +16,36 @@ impl World {
     #[inline(never)]
     pub(in crate::model) fn find(&mut self, attempt: u32, balancer: u32) {
         let Attempt { request, .. } = self.attempts[attempt];
-        let (holder, _) = self.holder(&self.requests[request]);
+        let (holder, id) = self.holder(&self.requests[request]);
         match self.balancers[balancer as usize].finder.as_deref() {
             Some(Finder::Rules(_)) => self.follow_rules(attempt, balancer, holder),
+            Some(Finder::Name(_)) => self.resolve(attempt, balancer, holder, id),
             None => unreachable!("only called where there is a finder"),
+        }
+    }
+
+    /// Each try asks anew; what is kept answers until its time is over. A record is taken whatever has become of it since.
+    fn resolve(&mut self, attempt: u32, balancer: u32, holder: Holder, id: u64) {
+        let now = self.now();
+        let asker = self.asker(attempt, holder, id);
+        let is_counted = now >= self.plan.warmup && now <= self.plan.duration;
+        let Some((name, records)) = self.balancers[balancer as usize].name() else { return };
+        let target = name.resolve(asker, &records, now, is_counted);
+        self.follow(attempt, target.map_or(Pick::Nobody, Pick::Target));
+    }
+
+    /// Who resolves a name: the next balancer outside it that is a machine, or the user.
+    fn asker(&self, attempt: u32, holder: Holder, id: u64) -> Asker {
+        let first = self.hop_place(attempt, 0);
+        let outside = (0..usize::from(self.attempts[attempt].depth)).rev().map(|depth| self.hops[first + depth].balancer);
+        let routing = |balancer: u32| &self.topology.balancers[balancer as usize].routing;
+        match outside.into_iter().find(|balancer| !routing(*balancer).is_transparent) {
+            Some(balancer) => Asker { client: NONE, id: mix64(u64::from(balancer)), comes_back: true, zone: routing(balancer).place.zone },
+            None => {
+                let client = self.requests[self.attempts[attempt].request].client;
+                let zone = self.topology.clients[client as usize].place.zone;
+                Asker { client, id: holder.user.unwrap_or(id), comes_back: holder.user.is_some(), zone }
+            }
         }
     }
 
@@ -43,7 +71,7 @@ impl World {
     /// Sends an attempt to the target that was found, if it can be used.
     fn forward(&mut self, attempt: u32, balancer: u32, target: Option<TargetId>) {
         let usable = target.filter(|target| self.balancers[balancer as usize].targets.is_eligible(*target));
-        self.follow(attempt, usable.map_or(crate::policy::Pick::Nobody, crate::policy::Pick::Target));
+        self.follow(attempt, usable.map_or(Pick::Nobody, Pick::Target));
     }
 
     /// The balancer that keeps the cookies of this one: its first copy, or itself.

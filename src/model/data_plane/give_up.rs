@@ -1,6 +1,7 @@
 //! Somebody gives up: timeouts of clients and balancers, retries, abandoned work, and the end of a request.
 
 use crate::model::attempt::{Attempt, Phase, Request};
+use crate::model::balancer::Finder;
 use crate::model::client::NONE;
 use crate::model::event::{Event, Ref};
 use crate::model::plan::ArrivalPlan;
@@ -116,8 +117,10 @@ impl World {
                 if let Some(sticky) = &mut balancer.sticky {
                     sticky.forget(id);
                 }
-                if let Some(rules) = balancer.rules_mut() {
-                    rules.forget(id);
+                match balancer.finder.as_deref_mut() {
+                    Some(Finder::Rules(rules)) => rules.forget(id),
+                    Some(Finder::Name(name)) => name.forget(id),
+                    None => {}
                 }
             }
         }

@@ -109,7 +109,7 @@ impl Checker<'_> {
     }
 
     /// How many targets the name stands for.
-    fn width(&self, target: &str) -> u64 {
+    pub(super) fn width(&self, target: &str) -> u64 {
         match self.names.get(target) {
             Some(Named::Group(group)) => u64::from(group.count),
             Some(_) => 1,
