@@ -3,7 +3,9 @@
 mod clients;
 mod connections;
 mod faults;
+mod operations;
 mod places;
+mod routes;
 mod routing;
 
 use crate::dist::{Distribution, Sampler};
@@ -13,7 +15,9 @@ use crate::scenario::{Scenario, Slo, Warmup};
 use crate::units::{Span, Time};
 use clients::compile_client;
 use faults::compile_fault;
+use operations::compile_operations;
 use places::{Ground, compile_network};
+use routes::{resolve_distances, spread_and_group};
 use routing::{compile_balancer, compile_group};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,11 +50,13 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
     }
     let servers: Vec<ServerPlan> = scenario.servers.iter().flat_map(|group| compile_group(group, &mut ground, inputs)).collect();
     let names = Names::new(scenario, &servers);
-    let balancers: Vec<BalancerPlan> = scenario
+    let mut balancers: Vec<BalancerPlan> = scenario
         .balancers
         .iter()
         .map(|balancer| compile_balancer(balancer, &clients, &names, &mut ground, inputs))
         .collect::<Result<_, _>>()?;
+    let made_of = spread_and_group(scenario, &mut balancers, &names, &paths)?;
+    resolve_distances(scenario, &mut balancers, &servers, &mut ground);
     let entry = match &scenario.entry {
         Some(entry) => names.balancer(entry)?,
         None => 0,
@@ -59,6 +65,7 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
     let mut faults: Vec<FaultPlan> = faults.collect::<Result<_, _>>()?;
     number_alike(faults.iter_mut().map(|fault| &mut fault.name));
     number_alike(faults.iter_mut().map(|fault| &mut fault.stream));
+    let operations = compile_operations(scenario, &names, &balancers, &made_of)?;
     let depth_max = depth(entry, &balancers, &mut vec![0; balancers.len()]);
     let duration = duration(scenario, &clients)?;
     if let Warmup::Fixed(warmup) = scenario.warmup
@@ -79,6 +86,7 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
             entry,
             depth_max,
             faults,
+            operations,
             network: compile_network(scenario, inputs),
         }),
         duration,

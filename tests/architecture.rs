@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 9] = [
     &["error", "units", "later"],
     &["rng", "dist", "sim", "stats"],
-    &["document", "policy", "control"],
+    &["document", "control", "policy"],
     &["scenario", "measure"],
     &["model"],
     &["input", "compile"],
@@ -31,7 +31,7 @@ const FUNCTIONS: [&str; 22] = [
 
 /// Where a hash map may be, whose order differs from run to run, and why it does no harm.
 const HASH_MAPS: [(&str, &str); 3] = [
-    ("model/sticky.rs", "entries are looked up, and expired ones dropped one by one"),
+    ("model/sticky.rs", "entries are looked up, and expired ones dropped one by one; `model/dns.rs` keeps answers in the same table"),
     ("document/parse.rs", "tells whether a key was seen before; the entries themselves are in a list"),
     ("input/mod.rs", "numbers the clients of a trace as they appear"),
 ];

@@ -19,7 +19,8 @@ pub(super) fn compile_connections(connections: &Connections, default: Sharing) -
 
 /// `clients_keep`: some clients keep their connections.
 pub(super) fn compile_ways(balancer: &Balancer, clients_keep: bool, inputs: &Inputs) -> WaysPlan {
-    let is_l4 = balancer.layer == Layer::L4;
+    // A name is resolved for a connection, too.
+    let is_l4 = balancer.layer == Layer::L4 || balancer.dns.is_some();
     let is_new = clients_keep
         || balancer.connections.is_some()
         || balancer.tls.is_some()
@@ -32,7 +33,7 @@ pub(super) fn compile_ways(balancer: &Balancer, clients_keep: bool, inputs: &Inp
         tls: balancer.tls.as_ref().map(|tls| compile_tls(tls, inputs)),
         idle_timeout: balancer.idle_timeout,
         resets_established: balancer.established == Established::Reset,
-        counts_statuses: is_new && !is_l4 && balancer.dns.is_none(),
+        counts_statuses: is_new && !is_l4,
     }
 }
 

@@ -4,9 +4,15 @@ use super::clients::compile_retry;
 use super::connections::compile_ways;
 use super::places::Ground;
 use super::{Names, delay};
+use crate::control::slow_start as slow;
 use crate::input::Inputs;
+use crate::model::dns::DnsPlan;
 use crate::model::plan::{BalancerPlan, CheckPlan, ClientPlan, RoutingPlan, ServerPlan, StickyPlan, TargetRef};
-use crate::scenario::{Abandoned, Balancer, Discipline, HealthCheck, Initially, IntervalFrom, Phase, ServerGroup, Sticky, WhenNone};
+use crate::policy::slow_start;
+use crate::scenario::{
+    Abandoned, Balancer, Discipline, Dns, HealthCheck, Initially, IntervalFrom, Phase, ServerGroup, Shape, SlowStart, Sticky, WhenNone,
+};
+use std::collections::BTreeMap;
 
 pub(super) fn compile_group(group: &ServerGroup, ground: &mut Ground, inputs: &Inputs) -> Vec<ServerPlan> {
     let place = ground.place(group.zone.as_deref(), group.node.as_deref());
@@ -52,7 +58,10 @@ pub(super) fn compile_balancer(
         routing: RoutingPlan {
             place: ground.place(balancer.zone.as_deref(), balancer.node.as_deref()),
             own_zone_only: balancer.own_zone_only,
-            is_transparent: false,
+            is_transparent: balancer.dns.is_some(),
+            dns: balancer.dns.as_ref().map(compile_dns),
+            slow_start: balancer.slow_start.map(compile_slow_start),
+            ..RoutingPlan::default()
         },
         ways: compile_ways(balancer, clients.iter().any(|client| client.kept.is_some()), inputs),
     })
@@ -71,4 +80,25 @@ fn compile_check(check: &HealthCheck) -> CheckPlan {
         initially_healthy: check.initially == Initially::Healthy,
         joins_queue: check.checks_queue,
     }
+}
+
+/// Without the distances, which need the places of all.
+fn compile_dns(dns: &Dns) -> DnsPlan {
+    DnsPlan {
+        routing: dns.routing,
+        ttl: dns.ttl,
+        resolvers: dns.resolvers,
+        ignore_ttl: dns.ignore_ttl,
+        answers: dns.answers as usize,
+        distances: BTreeMap::new(),
+    }
+}
+
+fn compile_slow_start(start: SlowStart) -> slow_start::Config {
+    let shape = match start.shape {
+        Shape::Linear => slow::Shape::Linear,
+        Shape::Envoy => slow::Shape::Envoy { aggression: start.aggression, share_min: start.least.0 },
+        Shape::Haproxy => slow::Shape::HaProxy,
+    };
+    slow_start::Config { window: start.lasts, shape, least: start.least.0 }
 }

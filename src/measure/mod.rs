@@ -7,6 +7,7 @@ pub mod failover;
 pub mod fairness;
 pub mod history;
 pub mod latency;
+pub mod names;
 pub mod recorder;
 pub mod statuses;
 pub mod timeline;
@@ -19,6 +20,7 @@ pub use failover::{FailoverRecord, FaultRecord};
 pub use fairness::UserLatency;
 pub use history::History;
 pub use latency::{CoarseLatencies, Latencies};
+pub use names::NameRecord;
 pub use recorder::Recorder;
 pub use statuses::{Status, Statuses};
 pub use timeline::Timeline;
@@ -54,6 +56,8 @@ pub struct RunRecord {
     pub timeline: Timeline,
     /// Where the scenario says where things stand.
     pub crossings: Option<Crossings>,
+    /// By name (a balancer with `dns`), in the order of the scenario.
+    pub names: Vec<NameRecord>,
     /// Of the first replication.
     pub history: Option<History>,
     /// Where MSER-5 would cut, if this was a pilot.

@@ -11,6 +11,8 @@ pub mod mark {
     pub const CONNECT_TIMEOUT: u16 = 1;
     /// A balancer further inside has answered the failure.
     pub const ANSWERED: u16 = 2;
+    /// From here on: the status that a rule of the balancer answers.
+    pub const FIRST_STATUS: u16 = 100;
 }
 
 /// A status, and who it comes from.
@@ -29,13 +31,14 @@ impl Status {
     /// What a balancer answers when this became of an attempt.
     pub fn of(failure: Option<Failure>, mark: u16) -> Status {
         match failure {
+            _ if mark >= mark::FIRST_STATUS => Status::Own(mark),
             None => Status::Own(200),
             Some(_) if mark == mark::ANSWERED => Status::Target,
             Some(Failure::ConnectFailure) if mark == mark::CONNECT_TIMEOUT => Status::Own(504),
             Some(Failure::ConnectFailure | Failure::Reset) => Status::Own(502),
             Some(Failure::Timeout) => Status::Own(504),
             Some(Failure::Refused | Failure::NoServer) => Status::Own(503),
-            Some(Failure::ServerError) => Status::Target,
+            Some(Failure::ServerError | Failure::ClientError) => Status::Target,
         }
     }
 

@@ -1,11 +1,13 @@
 //! A balancer: its view of the targets, its policy, its stickiness and the requests that wait in it.
 
+use super::dns::{Name, Records};
 use super::line::{Line, Waiter};
 use super::link::Link;
 use super::plan::{BalancerPlan, TargetRef};
 use super::retry::Retries;
+use super::rules::Rules;
 use super::sticky::{Holder, Sticky};
-use crate::policy::{Outcome, Pick, Policy, Request, TargetId, Targets};
+use crate::policy::{Algorithm, Outcome, Pick, Policy, Request, TargetId, Targets, slow_start};
 use crate::rng::Rng;
 use crate::scenario::WhenNone;
 use crate::sim::Lane;
@@ -32,6 +34,8 @@ pub struct Balancer {
     pub keeps_connections: bool,
     /// What it answers is looked at: tries may come on connections that are kept, or statuses are counted.
     pub is_watched: bool,
+    /// Finds the target instead of the policy.
+    pub finder: Option<Box<Finder>>,
     pub retries: Option<Retries>,
     /// Requests that wait for a target.
     pub line: Line,
@@ -43,6 +47,12 @@ pub struct Balancer {
     pub timeout: Option<(Span, Lane)>,
     /// The network in front of it, where it is a target.
     pub link: Link,
+}
+
+/// How a target is found other than by a policy.
+pub enum Finder {
+    Rules(Rules),
+    Name(Name),
 }
 
 /// Reasons for which a target is none of the balancer's for now.
@@ -72,7 +82,10 @@ impl Balancer {
     pub fn new(plan: &BalancerPlan, parts: Parts) -> Balancer {
         let Parts { targets, routing, retries, timeout, link, passes_on, is_watched } = parts;
         let initially = plan.check.as_ref().is_none_or(|check| check.initially_healthy);
-        let policy = plan.algorithm.build(&targets);
+        let policy = match plan.routing.slow_start {
+            None => plan.algorithm.build(&targets),
+            Some(config) => slow_start::build(&plan.algorithm, config, &targets),
+        };
         let mut balancer = Balancer {
             is_healthy: vec![initially; targets.len()],
             barred: Vec::new(),
@@ -91,12 +104,41 @@ impl Balancer {
             retries,
             line: Line::default(),
             dispatched: None,
+            finder: None,
             connect_timeout: plan.connect_timeout,
             timeout,
             link,
         };
         balancer.refresh();
         balancer
+    }
+
+    /// From now on the target is found so.
+    pub fn find_by(&mut self, finder: Finder) {
+        self.finder = Some(Box::new(finder));
+        self.reads_request = true;
+    }
+
+    /// The name that it is, with what a name server goes by.
+    pub fn name(&mut self) -> Option<(&mut Name, Records<'_>)> {
+        match self.finder.as_deref_mut() {
+            Some(Finder::Name(name)) => Some((name, Records { is_healthy: &self.is_healthy, weight: &self.targets.weight })),
+            _ => None,
+        }
+    }
+
+    pub fn rules(&self) -> Option<&Rules> {
+        match self.finder.as_deref() {
+            Some(Finder::Rules(rules)) => Some(rules),
+            _ => None,
+        }
+    }
+
+    pub fn rules_mut(&mut self) -> Option<&mut Rules> {
+        match self.finder.as_deref_mut() {
+            Some(Finder::Rules(rules)) => Some(rules),
+            _ => None,
+        }
     }
 
     pub fn is_healthy(&self, target: TargetId) -> bool {
@@ -106,6 +148,30 @@ impl Balancer {
     pub fn set_healthy(&mut self, target: TargetId, is_healthy: bool) {
         self.is_healthy[target as usize] = is_healthy;
         self.refresh();
+    }
+
+    /// A target joins, or is well again, and is about to be sent to.
+    pub fn joins(&mut self, target: TargetId, now: Time) {
+        self.policy.on_join(target, now, &self.targets);
+    }
+
+    /// Other weights. A policy that has laid them down (hashing) is built anew; the others see them.
+    pub fn set_weights(&mut self, weights: &[(TargetId, u32)], algorithm: &Algorithm) {
+        for (target, weight) in weights {
+            self.targets.weight[*target as usize] = *weight;
+        }
+        let weight = self.targets.weight.clone();
+        if self.finder.is_none() && slow_start::manner(algorithm).is_none() {
+            let mut seen = self.targets.clone();
+            if weight.iter().all(|weight| *weight == 0) {
+                // Nobody is picked, and a ring of nothing cannot be made.
+                seen.weight.fill(1);
+            }
+            self.policy = algorithm.build(&seen);
+        }
+        // A name server has its own rule for 0.
+        let is_barred = self.finder.is_none();
+        self.bar(Bar::Weight, |target| is_barred && weight[target as usize] == 0);
     }
 
     /// Puts targets out of use for a reason, or lets them be used as far as that reason goes.
@@ -140,7 +206,13 @@ impl Balancer {
     /// The target that the user is bound to, as long as it is in rotation and not among those already tried.
     #[inline(always)]
     pub fn bound_to(&self, holder: Holder, now: Time, tried: &[u32]) -> Option<TargetId> {
-        let target = self.sticky.as_ref()?.target(holder, now)?;
+        self.bound_in(self.sticky.as_ref()?, holder, now, tried)
+    }
+
+    /// The same by the table that another copy of the balancer keeps.
+    #[inline]
+    pub fn bound_in(&self, table: &Sticky, holder: Holder, now: Time, tried: &[u32]) -> Option<TargetId> {
+        let target = table.target(holder, now)?;
         (self.targets.is_eligible(target) && !self.is_tried(target, tried)).then_some(target)
     }
 

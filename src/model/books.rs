@@ -64,6 +64,7 @@ impl World {
             openers: self.connections.close_books(),
             statuses: recorder.statuses,
             timeline: recorder.timeline,
+            names: self.balancers.iter_mut().filter_map(|balancer| balancer.name().map(|(name, _)| name.record.clone())).collect(),
             crossings: self.places.map(|places| places.crossings),
             history: recorder.history,
             truncation: recorder.pilot.map(|pilot| pilot.truncation()),

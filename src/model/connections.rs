@@ -30,6 +30,8 @@ pub enum State {
 /// Who opens a connection, as balancers on its way see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
+    /// A client, or a balancer behind them; `NONE` where nobody keeps the connection.
+    pub opener: u32,
     pub address: IpAddr,
     /// Who it is by (opener, user), if it can come back.
     pub party: Option<(u32, u64)>,

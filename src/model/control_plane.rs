@@ -165,6 +165,9 @@ impl World {
             view.into_iter().for_each(|is_good| history.rotation_changes(Sight { is_good, ..sight }));
         }
         if let Some(view) = view {
+            if view {
+                self.balancers[balancer].joins(target, now);
+            }
             self.balancers[balancer].set_healthy(target, view);
             if !view && self.topology.balancers[balancer].ways.resets_established {
                 self.reset_established(balancer as u32, target);

@@ -5,6 +5,7 @@ mod answer;
 mod connect;
 mod disconnect;
 mod express;
+mod find;
 mod give_up;
 mod route;
 mod send;

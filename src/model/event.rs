@@ -61,6 +61,8 @@ pub enum Event {
     OpenerIsTold(Ref),
     /// A time limit of a connection passes, unless something happened on it.
     ConnectionTimer(Ref),
+    /// An operator does something.
+    Operates { operation: u32 },
 
     /// Counting begins.
     WarmupEnds,
@@ -135,6 +137,7 @@ impl Packed {
             33 => Event::ResultOnConnection(slot),
             34 => Event::OpenerIsTold(slot),
             35 => Event::ConnectionTimer(slot),
+            40 => Event::Operates { operation: number },
             _ => Event::TimelineTick,
         }
     }
@@ -172,6 +175,7 @@ impl From<Event> for Packed {
             Event::ResultOnConnection(attempt) => of_slot(33, attempt),
             Event::OpenerIsTold(connection) => of_slot(34, connection),
             Event::ConnectionTimer(connection) => of_slot(35, connection),
+            Event::Operates { operation } => of_number(40, operation),
         }
     }
 }
@@ -204,6 +208,7 @@ mod tests {
             Event::CheckEnds { check: slot, passed: false },
             Event::FaultBegins { strike: number },
             Event::FaultEnds { strike: number },
+            Event::Operates { operation: number },
             Event::WarmupEnds,
             Event::TimelineTick,
             Event::FirstPacket(slot),

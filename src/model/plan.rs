@@ -1,8 +1,10 @@
 //! Everything that a run needs, resolved: all names are indexes, all times nanoseconds. `compile` makes it, the world runs it.
 
+use super::dns::DnsPlan;
 use super::places::{NetworkPlan, Place};
+use super::rules::RulePlan;
 use crate::dist::Sampler;
-use crate::policy::Algorithm;
+use crate::policy::{Algorithm, TargetId, slow_start};
 use crate::scenario::{Failure, Jitter, SessionLength, StatusRange, WhenNone};
 use crate::units::{Share, Span, Time};
 use std::net::IpAddr;
@@ -40,6 +42,27 @@ pub struct Topology {
     pub faults: Vec<FaultPlan>,
     /// Delays between places; `None` where nobody says where anything stands.
     pub network: Option<NetworkPlan>,
+    pub operations: Vec<OperationPlan>,
+}
+
+/// What operators do, and when.
+pub struct OperationPlan {
+    pub at: Time,
+    pub action: OperationKind,
+}
+
+pub enum OperationKind {
+    /// Weights of targets, at a balancer and its copies.
+    Weights(Vec<WeightsPlan>),
+}
+
+/// New weights at one balancer.
+pub struct WeightsPlan {
+    pub balancer: u32,
+    /// By target, where its algorithm or a name server goes by them.
+    pub targets: Vec<(TargetId, u32)>,
+    /// By name, where its rules do.
+    pub rules: Vec<(String, u32)>,
 }
 
 impl Topology {
@@ -226,6 +249,12 @@ pub struct RoutingPlan {
     pub own_zone_only: bool,
     /// No machine: a name, the copies of a balancer together, or a group behind a rule. Messages pass it where they are.
     pub is_transparent: bool,
+    /// In the order in which they are asked; empty where the algorithm decides.
+    pub rules: Vec<RulePlan>,
+    pub dns: Option<DnsPlan>,
+    pub slow_start: Option<slow_start::Config>,
+    /// The first copy of the same balancer: a user's cookie is good at all of them.
+    pub cookies_of: Option<u32>,
 }
 
 impl BalancerPlan {

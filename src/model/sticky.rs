@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// Hashes keys that are one 64-bit number. Only looked up, never iterated, so the order of entries shows nowhere.
 #[derive(Default)]
-struct MixHasher(u64);
+pub(super) struct MixHasher(u64);
 
 impl Hasher for MixHasher {
     fn finish(&self) -> u64 {
@@ -23,6 +23,9 @@ impl Hasher for MixHasher {
         self.0 = mix64(key);
     }
 }
+
+/// What is remembered by a 64-bit key.
+pub(super) type Table<T> = HashMap<u64, T, BuildHasherDefault<MixHasher>>;
 
 #[derive(Clone, Copy)]
 struct Entry {
@@ -43,14 +46,14 @@ pub const NOBODY: Holder = Holder { user: None, address: IpAddr::V4(Ipv4Addr::UN
 
 pub struct Sticky {
     plan: StickyPlan,
-    entries: HashMap<u64, Entry, BuildHasherDefault<MixHasher>>,
+    entries: Table<Entry>,
     /// Entries at which the expired ones are swept out.
     sweep_at: usize,
 }
 
 impl Sticky {
     pub fn new(plan: StickyPlan) -> Sticky {
-        Sticky { plan, entries: HashMap::default(), sweep_at: 1024 }
+        Sticky { plan, entries: Table::default(), sweep_at: 1024 }
     }
 
     fn key(&self, holder: Holder) -> Option<u64> {

@@ -1,16 +1,18 @@
 //! All parts as plain vectors, and one match that hands each event to whom it concerns.
 
 use super::attempt::{Attempt, Hop, Phase, Request};
-use super::balancer::{self, Balancer, Bar};
+use super::balancer::{self, Balancer, Bar, Finder};
 use super::checker::Checker;
 use super::client::{self, Actor, Client};
 use super::connections::Connections;
 use super::data_plane::is_open_road;
+use super::dns::Name;
 use super::event::{Event, Packed, Ref};
 use super::link::Link;
 use super::places::{Places, is_in_zone_of};
 use super::plan::{BalancerPlan, FaultSchedule, Plan, ServerPlan, TargetRef, Topology};
 use super::retry::Retries;
+use super::rules::Rules;
 use super::server::{Load, Server};
 use super::slab::Slab;
 use crate::dist::Sampler;
@@ -171,6 +173,7 @@ impl World {
     fn begin(&mut self) {
         self.calendar.schedule(self.plan.warmup, Event::WarmupEnds);
         self.schedule_tick();
+        self.begin_operations();
         self.begin_checks();
         if !self.plan.is_pilot {
             // What a fault changes is no transient of the start.
@@ -198,6 +201,7 @@ impl World {
             Event::CheckEnds { check, passed } => self.check_ends(check, passed),
             Event::FaultBegins { strike } => self.fault_begins(strike),
             Event::FaultEnds { strike } => self.fault_ends(strike),
+            Event::Operates { operation } => self.operates(operation),
             Event::WarmupEnds => self.warmup_ends(),
             Event::TimelineTick => self.timeline_tick(),
             Event::FirstPacket(connection) => self.if_connected(connection, World::first_packet_arrives),
@@ -325,6 +329,12 @@ fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<
         is_watched: topology.watches_connections(),
     };
     let mut built = Balancer::new(balancer, parts);
+    if !balancer.routing.rules.is_empty() {
+        built.find_by(Finder::Rules(Rules::new(&balancer.routing.rules, stream("rules"))));
+    }
+    if let Some(dns) = &balancer.routing.dns {
+        built.find_by(Finder::Name(Name::new(dns, balancer.targets.len(), stream("dns"))));
+    }
     if balancer.routing.own_zone_only {
         built.bar(Bar::Zone, |target| !is_in_zone_of(balancer.routing.place, topology.place(balancer.targets[target as usize])));
     }

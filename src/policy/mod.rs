@@ -7,6 +7,7 @@
 pub mod central_queue;
 pub mod consistent_hash;
 pub mod first;
+pub mod flow_hash;
 pub mod ip_hash;
 pub mod least_connections;
 pub mod least_response_time;
@@ -23,6 +24,7 @@ pub mod edf;
 pub mod hash;
 pub mod least;
 pub mod ring;
+pub mod slow_start;
 
 #[cfg(test)]
 mod conformance;
@@ -162,6 +164,9 @@ pub trait Policy: Send {
     /// The eligible set has changed. Called before the first pick, and around a single pick that leaves out servers already
     /// tried; so it keeps rotations and counters as they are, and costs at most O(n log n).
     fn on_change(&mut self, _targets: &Targets) {}
+
+    /// A target joins, or is well again: it is about to become eligible.
+    fn on_join(&mut self, _target: TargetId, _now: Time, _targets: &Targets) {}
 }
 
 /// The parameters of an algorithm: what a scenario may write behind its name, and how a policy comes of it.
@@ -272,6 +277,7 @@ policies! {
     ip_hash => IpHash,
     session_hash => SessionHash,
     consistent_hash => ConsistentHash,
+    flow_hash => FlowHash,
     least_response_time => LeastResponseTime,
     first => First,
     central_queue => CentralQueue,

@@ -59,15 +59,16 @@ fn latency_cells(figures: &LatencyFigures) -> impl Iterator<Item = String> {
 pub fn runs(out: impl Write, variants: &[Compiled], results: &[Accumulator]) -> io::Result<()> {
     let paths = sweep_paths(variants);
     let faults = distinct(variants.iter().flat_map(|variant| &variant.topology.faults).map(|fault| fault.name.as_str()));
+    let kinds = failures(variants);
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(run_columns(&paths, &faults))?;
+    writer.write_record(run_columns(&paths, &faults, &kinds))?;
     for (variant, results) in variants.iter().zip(results) {
         let place = place(variant, &paths);
         for (replication, run) in results.runs.iter().enumerate() {
             let mut row = place.clone();
             row.push(replication.to_string());
             row.push(value(Some(results.warmup.as_secs_f64())));
-            row.extend(run_cells(run, &faults));
+            row.extend(run_cells(run, &faults, &kinds));
             writer.write_record(row)?;
         }
     }
@@ -102,25 +103,31 @@ const FIGURE_COLUMNS: [&str; 22] = [
 const FAULT_COLUMNS: [&str; 7] =
     ["occurrences", "detected_after_s", "last_error_after_s", "restored_after_s", "failed_requests", "false_ejections", "wrong_view_s"];
 
-fn run_columns(paths: &[&str], faults: &[&str]) -> Vec<String> {
+/// Kinds of failures that have a column: `4xx` only where a balancer can answer so by itself.
+fn failures(variants: &[Compiled]) -> Vec<Failure> {
+    let has_rules = variants.iter().any(|variant| variant.topology.balancers.iter().any(|balancer| !balancer.routing.rules.is_empty()));
+    Failure::ALL.into_iter().filter(|kind| *kind != Failure::ClientError || has_rules).collect()
+}
+
+fn run_columns(paths: &[&str], faults: &[&str], kinds: &[Failure]) -> Vec<String> {
     let mut columns = vec!["variant".to_owned()];
     columns.extend(paths.iter().map(|path| cell(path)));
     columns.extend(["replication", "warmup_s"].map(str::to_owned));
     columns.extend(COUNT_COLUMNS.map(str::to_owned));
-    columns.extend(Failure::ALL.map(|failure| format!("error_{}", failure.name())));
+    columns.extend(kinds.iter().map(|failure| format!("error_{}", failure.name())));
     columns.extend(["", "response_", "waiting_"].into_iter().flat_map(latency_columns));
     columns.extend(FIGURE_COLUMNS.map(str::to_owned));
     columns.extend(faults.iter().flat_map(|fault| FAULT_COLUMNS.map(|column| cell(&format!("{fault} {column}")))));
     columns
 }
 
-fn run_cells(run: &RunFigures, faults: &[&str]) -> Vec<String> {
+fn run_cells(run: &RunFigures, faults: &[&str], kinds: &[Failure]) -> Vec<String> {
     let (requests, attempts) = (&run.requests, &run.attempts);
     let counts = [requests.sent, requests.ok, requests.failed(), run.unfinished, run.stuck, run.retried, attempts.sent, attempts.ok];
     let mut cells = vec![value(Some(run.window_s))];
     cells.extend(counts.map(|count| count.to_string()));
     let errors = |kind: Failure| requests.by_error().find(|(failure, _)| *failure == kind).map_or(0, |(_, count)| count);
-    cells.extend(Failure::ALL.map(|kind| errors(kind).to_string()));
+    cells.extend(kinds.iter().map(|kind| errors(*kind).to_string()));
     cells.extend([&run.all.latency, &run.all.response, &run.all.waiting].into_iter().flat_map(latency_cells));
     cells.extend(figure_cells(run));
     for fault in faults {

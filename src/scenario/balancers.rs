@@ -13,7 +13,8 @@ use serde::Deserialize;
 pub struct Balancer {
     /// Name, unique among servers and balancers.
     pub name: String,
-    /// Server groups, single servers (`web-3`) or other balancers.
+    /// Server groups, single servers (`web-3`) or other balancers. With `rules` it may be left out: then these are all that they name.
+    #[serde(default)]
     pub targets: Vec<String>,
     /// How a target is chosen. Default: round_robin.
     #[serde(default)]

@@ -5,9 +5,13 @@ mod arrivals;
 mod balancers;
 mod clients;
 mod connections;
+mod dns;
 mod faults;
 mod load;
 mod names;
+mod operations;
+mod places;
+mod rules;
 mod servers;
 
 use super::{Arrivals, Scenario, Warmup};
@@ -27,6 +31,11 @@ pub fn check(scenario: &Scenario, document: &Node) -> Diagnostics {
     checker.servers();
     checker.balancers();
     checker.connections();
+    checker.rules();
+    checker.places();
+    checker.dns();
+    checker.slow_starts();
+    checker.operations();
     checker.faults();
     if !checker.found.has_errors() {
         checker.requests_of_a_run();

@@ -316,11 +316,21 @@ pub enum Failure {
     ServerError,
     /// The balancer had no server to send to (a 503).
     NoServer,
+    /// A rule of a balancer turned the request away, or none matched it (400 to 499).
+    #[serde(rename = "4xx")]
+    ClientError,
 }
 
 impl Failure {
-    pub const ALL: [Failure; 6] =
-        [Failure::ConnectFailure, Failure::Reset, Failure::Timeout, Failure::Refused, Failure::ServerError, Failure::NoServer];
+    pub const ALL: [Failure; 7] = [
+        Failure::ConnectFailure,
+        Failure::Reset,
+        Failure::Timeout,
+        Failure::Refused,
+        Failure::ServerError,
+        Failure::NoServer,
+        Failure::ClientError,
+    ];
 
     /// The name in files and results.
     pub fn name(self) -> &'static str {
@@ -331,6 +341,7 @@ impl Failure {
             Failure::Refused => "refused",
             Failure::ServerError => "5xx",
             Failure::NoServer => "no_server",
+            Failure::ClientError => "4xx",
         }
     }
 }

@@ -32,13 +32,26 @@ const REQUIRED: [&str; 3] = ["clients", "servers", "balancers"];
 
 /// Reads a document without `compare` and `sweep`.
 pub(super) fn scenario(document: &Node) -> Result<Scenario, Diagnostics> {
-    de::read::<Scenario>(document).map_err(|first| {
+    de::read::<Scenario>(document).map(complete).map_err(|first| {
         let mut found = all_errors(document);
         if found.is_empty() {
             found.push(first);
         }
         found
     })
+}
+
+/// Fills in what one field says in place of another: a balancer without targets has those of its rules.
+fn complete(mut scenario: Scenario) -> Scenario {
+    for balancer in scenario.balancers.iter_mut().filter(|balancer| balancer.targets.is_empty()) {
+        let named = balancer.rules.iter().filter_map(|rule| rule.forward.as_ref()).flat_map(|forward| forward.keys());
+        for target in named {
+            if !balancer.targets.contains(target) {
+                balancer.targets.push(target.clone());
+            }
+        }
+    }
+    scenario
 }
 
 fn all_errors(document: &Node) -> Diagnostics {

@@ -3,8 +3,8 @@
 
 use crate::measure::latency::LogLinear;
 use crate::measure::{
-    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, OpenerRecord, RunRecord, ServerRecord, Statuses,
-    Timeline, UserLatency,
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, NameRecord, OpenerRecord, RunRecord,
+    ServerRecord, Statuses, Timeline, UserLatency,
 };
 use crate::stats;
 use crate::units::Time;
@@ -57,6 +57,7 @@ pub struct RunFigures {
     pub openers: Vec<Option<OpenerRecord>>,
     /// By balancer, where they are counted.
     pub statuses: Vec<Statuses>,
+    pub names: Vec<NameRecord>,
     pub events: u64,
 }
 
@@ -243,6 +244,7 @@ impl RunFigures {
             crossings: run.crossings,
             openers: run.openers.clone(),
             statuses: run.statuses.clone(),
+            names: run.names.clone(),
             events: run.events,
         }
     }

@@ -92,6 +92,9 @@ pub struct VariantSummary {
     /// Of the balancers that look at requests, where something about connections is said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statuses: Vec<StatusesSummary>,
+    /// Names that are resolved (balancers with `dns`); left out where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<NameSummary>,
     /// The objectives of the scenario, judged.
     pub slo: Vec<Objective>,
     /// What a reader of this variant's figures should know.
@@ -262,6 +265,23 @@ pub struct HealthChecks {
     pub per_second: Figure,
     /// Removals of servers without any fault, whenever they were.
     pub false_ejections: Figure,
+}
+
+/// A name, and what was answered to those who asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NameSummary {
+    pub name: String,
+    /// Queries that reached the name server; what a cache answered is none.
+    pub queries: Figure,
+    pub records: Vec<RecordSummary>,
+}
+
+/// A record of a name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RecordSummary {
+    pub name: String,
+    /// Share of the queries whose answer had it; `null` without a query.
+    pub share: Figure,
 }
 
 /// What travelled between zones.

@@ -3,10 +3,12 @@
 use super::accumulate::{Accumulator, ClassFigures, LatencyFigures, LatencyMetric, RunFigures, ratio, together};
 use super::{
     Affinity, Attempts, ClassSummary, ClientFairness, ConnectionsSummary, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary,
-    Objective, Requests, ServerSummary, StatusesSummary, Summary, Traffic, VariantSummary, WaitingSummary, advice, compare,
+    NameSummary, Objective, RecordSummary, Requests, ServerSummary, StatusesSummary, Summary, Traffic, VariantSummary, WaitingSummary,
+    advice, compare,
 };
 use crate::compile::Compiled;
 use crate::measure::{Counts, FaultRecord, OpenerRecord, Status};
+use crate::model::plan::{BalancerPlan, TargetRef};
 use crate::scenario::{Failure, Slo};
 use crate::stats::{self, Estimate};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,10 +84,33 @@ pub fn variant_summary(variant: &Compiled, results: &Accumulator) -> VariantSumm
         traffic: traffic(runs),
         connections: connections(variant, runs),
         statuses: statuses(variant, runs),
+        names: names(variant, runs),
         slo: variant.slo.map_or_else(Vec::new, |slo| judge(&slo, &latency_ms, results)),
         latency_ms,
         warnings: Vec::new(),
     }
+}
+
+fn names(variant: &Compiled, runs: Runs) -> Vec<NameSummary> {
+    let topology = &variant.topology;
+    let named = topology.balancers.iter().filter(|balancer| balancer.routing.dns.is_some());
+    let record = |place: usize, index: usize, target: &TargetRef| {
+        let share = |run: &RunFigures| {
+            let name = run.names.get(place)?;
+            (name.queries > 0).then(|| name.answers[index] as f64 / name.queries as f64)
+        };
+        let name = match target {
+            TargetRef::Server(server) => topology.servers[*server as usize].name.clone(),
+            TargetRef::Balancer(inner) => topology.balancers[*inner as usize].name.clone(),
+        };
+        RecordSummary { name, share: runs.share(share) }
+    };
+    let summary = |(place, balancer): (usize, &BalancerPlan)| NameSummary {
+        name: balancer.name.clone(),
+        queries: runs.count(|run| run.names.get(place).map_or(0, |name| name.queries)),
+        records: balancer.targets.iter().enumerate().map(|(index, target)| record(place, index, target)).collect(),
+    };
+    named.enumerate().map(summary).collect()
 }
 
 /// Only where places matter.

@@ -77,6 +77,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         depth_max: 1,
         faults: vec![fault],
         network: None,
+        operations: Vec::new(),
     }
 }
 
@@ -150,6 +151,7 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
         crossings: None,
         openers: vec![None, None],
         statuses: vec![],
+        names: Vec::new(),
         timeline: Timeline {
             bin: Span::from_secs(6),
             bins: vec![bin.clone(), bin],

@@ -3,9 +3,14 @@
 
 mod connections;
 mod detection;
+mod dns;
 mod generator;
+mod instances;
 mod places;
 mod properties;
+mod rules;
 mod semantics;
+mod slow_start;
 mod theory;
 mod trial;
+mod weights;

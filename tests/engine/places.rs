@@ -1,6 +1,7 @@
 //! Zones, nodes and the ways between them.
 
 use crate::trial::{failed_by, latency_ms, once};
+use lbsim::control::cross_zone::{Zone, crossing_share, share_per_target};
 use lbsim::measure::RunRecord;
 use lbsim::scenario::Failure;
 
@@ -85,6 +86,9 @@ fn two_and_eight(own_zone_only: bool) -> RunRecord {
 /// The example of AWS's guides: with cross-zone load balancing off, each zone's servers share what their node gets.
 #[test]
 fn two_and_eight_servers_get_25_and_6_25_percent_within_their_zones_and_10_across() {
+    let zones = [2, 8].map(|targets| Zone { targets, client_share: 0.5 });
+    assert_eq!((share_per_target(&zones, false), share_per_target(&zones, true)), (vec![0.25, 0.0625], vec![0.1, 0.1]));
+    assert!((crossing_share(&zones, true) - 0.5).abs() < 1e-9);
     let attempts = |record: &RunRecord| record.servers.iter().map(|server| server.attempts).collect::<Vec<_>>();
     let within = two_and_eight(true);
     assert_eq!(attempts(&within)[..2], [250, 250]);

@@ -103,6 +103,7 @@ fn failures_have_their_causes() {
             Failure::Refused => text.contains("queue: 0") || text.contains("queue: 3") || text.contains("queue: 20"),
             Failure::ServerError => text.contains("errors:"),
             Failure::NoServer => text.contains("health_check"),
+            Failure::ClientError => text.contains("rules:"),
         };
         let failures = record.requests.by_error().chain(record.attempts.by_error());
         failures.for_each(|(failure, _)| assert!(can_happen(failure), "{failure:?}"));

@@ -89,7 +89,8 @@ impl World {
             return; // The address was bound when the connection was made.
         }
         let (holder, _) = self.holder(&self.requests[self.attempts[attempt].request]);
-        if let Some(sticky) = &mut self.balancers[hop.balancer as usize].sticky {
+        let keeper = self.keeper_of_cookies(hop.balancer);
+        if let Some(sticky) = &mut self.balancers[keeper as usize].sticky {
             sticky.answered(holder, hop.target, now);
         }
     }
@@ -238,6 +239,10 @@ impl World {
     /// Affinity is a matter of users where they come back, else of sessions.
     #[inline(never)]
     pub(in crate::model) fn count_visit(&mut self, actor: u32, user: Option<u32>, server: u32, is_counted: bool) {
+        if server == NONE {
+            // A balancer has answered by itself.
+            return;
+        }
         let answer = Answer { server, incarnation: self.servers[server as usize].rare.incarnation, is_counted };
         let mut visits = match user {
             Some(user) => self.visits[user as usize],

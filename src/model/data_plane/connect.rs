@@ -2,6 +2,7 @@
 
 use super::disconnect::RESET;
 use crate::model::attempt::{Attempt, Phase, Request};
+use crate::model::client::NONE;
 use crate::model::connections::{Connection, Fate, Offer, Passage, Source, State};
 use crate::model::event::{Event, Ref};
 use crate::model::places::distance;
@@ -57,7 +58,7 @@ impl World {
             None => holder.address,
             Some(balancer) => balancer_address(balancer),
         };
-        Source { address, party: user.map(|user| (opener, user)) }
+        Source { opener, address, party: user.map(|user| (opener, user)) }
     }
 
     /// Puts a try on a connection, and sends it as soon as the handshake is done.
@@ -238,6 +239,9 @@ impl World {
         use crate::model::sticky::Holder;
         use crate::policy::{Pick, Request};
         let now = self.now();
+        if self.balancers[balancer as usize].name().is_some() {
+            return self.resolve_for(balancer, source, number);
+        }
         let holder = Holder { user: None, address: source.address };
         let router = &mut self.balancers[balancer as usize];
         let target = match router.bound_to(holder, now, &[]) {
@@ -264,7 +268,7 @@ impl World {
             None => self.holder(&self.requests[self.attempts[attempt].request]).0.address,
         };
         let number = self.connections.number();
-        let pick = self.choose_flow(balancer, &Source { address, party: None }, number);
+        let pick = self.choose_flow(balancer, &Source { opener: NONE, address, party: None }, number);
         self.follow(attempt, pick.map_or(crate::policy::Pick::Nobody, crate::policy::Pick::Target));
     }
 

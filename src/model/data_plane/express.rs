@@ -22,7 +22,12 @@ pub(crate) fn is_open_road(topology: &Topology) -> bool {
     }
     let is_instant = |latency: &crate::dist::Sampler| latency.constant() == Some(Span::ZERO);
     let is_nowhere = topology.network.is_none();
-    let waits_for_nothing = is_nowhere && balancer.check.is_none() && balancer.sticky.is_none() && balancer.retry.is_none();
+    let waits_for_nothing = is_nowhere
+        && balancer.check.is_none()
+        && balancer.sticky.is_none()
+        && balancer.retry.is_none()
+        && balancer.routing.rules.is_empty();
+    let waits_for_nothing = waits_for_nothing && balancer.routing.dns.is_none() && topology.operations.is_empty();
     let clients = topology.clients.iter().all(|client| {
         is_instant(&client.latency)
             && client.timeout.is_none()

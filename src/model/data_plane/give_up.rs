@@ -3,6 +3,7 @@
 use crate::measure::Status;
 use crate::measure::statuses::mark;
 use crate::model::attempt::{Attempt, Phase, Request};
+use crate::model::balancer::Finder;
 use crate::model::client::NONE;
 use crate::model::event::{Event, Ref};
 use crate::model::plan::ArrivalPlan;
@@ -120,6 +121,11 @@ impl World {
             for balancer in &mut self.balancers {
                 if let Some(sticky) = &mut balancer.sticky {
                     sticky.forget(id);
+                }
+                match balancer.finder.as_deref_mut() {
+                    Some(Finder::Rules(rules)) => rules.forget(id),
+                    Some(Finder::Name(name)) => name.forget(id),
+                    None => {}
                 }
             }
         }

@@ -11,6 +11,7 @@ use crate::model::sticky::{Holder, NOBODY};
 use crate::model::world::World;
 use crate::policy::{self, Pick, TargetId};
 use crate::scenario::Failure;
+use crate::units::Time;
 
 impl World {
     #[inline(always)]
@@ -79,12 +80,13 @@ impl World {
         let request = &self.requests[self.attempts[attempt].request];
         let router = &self.balancers[balancer as usize];
         let (holder, session) = match router.reads_request {
+            true if router.finder.is_some() => return self.find(attempt, balancer),
             true if router.is_l4 => return self.route_flow(attempt, balancer),
             true => self.holder(request),
             false => (NOBODY, 0),
         };
         let path = if router.reads_request { &self.topology.paths[request.path as usize] } else { "" };
-        if let Some(target) = router.bound_to(holder, now, request.tried()) {
+        if let Some(target) = self.bound_to(balancer, holder, now, request.tried()) {
             return match router.has_room(target) {
                 true => self.send_to_target(attempt, balancer, target),
                 false => self.wait(attempt, Some(target)),
@@ -93,6 +95,16 @@ impl World {
         let seen = policy::Request { now, address: holder.address, session, path };
         let pick = self.balancers[balancer as usize].choose(&seen, request.tried());
         self.follow(attempt, pick);
+    }
+
+    /// The target that a user is bound to, in the table of the balancer or of its first copy.
+    #[inline(always)]
+    fn bound_to(&self, balancer: u32, holder: Holder, now: Time, tried: &[u32]) -> Option<TargetId> {
+        let router = &self.balancers[balancer as usize];
+        let own = router.sticky.as_ref()?;
+        let keeper = self.keeper_of_cookies(balancer);
+        let table = if keeper == balancer { own } else { self.balancers[keeper as usize].sticky.as_ref()? };
+        router.bound_in(table, holder, now, tried)
     }
 
     /// Does what the balancer has chosen.

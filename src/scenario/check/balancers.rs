@@ -2,7 +2,7 @@
 
 use super::names::{Named, split_server};
 use super::{Checker, item};
-use crate::document::{Path, de};
+use crate::document::Path;
 use crate::error::did_you_mean;
 use crate::policy::Algorithm;
 use crate::scenario::{Balancer, HealthCheck, IntervalFrom, Sticky};
@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// DNS, cloud balancer, ingress, kube-proxy, sidecar: real chains are shorter.
 const CHAIN_MAX: usize = 6;
+/// Each has counts and checks of its own for every target.
+const INSTANCES_MAX: u32 = 1000;
 
 impl Checker<'_> {
     pub(super) fn balancers(&mut self) {
@@ -39,8 +41,8 @@ impl Checker<'_> {
             self.weight(&path, balancer.weight);
             match balancer.instances {
                 0 => self.error(&path.field("instances"), "is 0; a balancer runs once at least"),
-                1 => {}
-                _ => self.error(&path.field("instances"), format!("is above 1: {}", de::later("more than one instance of a balancer"))),
+                1..=INSTANCES_MAX => {}
+                instances => self.error(&path.field("instances"), format!("is {instances}; at most {INSTANCES_MAX} can be simulated")),
             }
         }
         self.graph();
@@ -107,7 +109,7 @@ impl Checker<'_> {
     }
 
     /// How many targets the name stands for.
-    fn width(&self, target: &str) -> u64 {
+    pub(super) fn width(&self, target: &str) -> u64 {
         match self.names.get(target) {
             Some(Named::Group(group)) => u64::from(group.count),
             Some(_) => 1,

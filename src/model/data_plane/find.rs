@@ -1,0 +1,130 @@
+//! Balancers that find their target other than by a policy: by rules on the request, or as a name that is resolved.
+
+use crate::model::attempt::Attempt;
+use crate::model::balancer::Finder;
+use crate::model::client::NONE;
+use crate::model::connections::Source;
+use crate::model::dns::Asker;
+use crate::model::rules::Action;
+use crate::model::sticky::Holder;
+use crate::model::world::World;
+use crate::policy::{Pick, TargetId};
+use crate::rng::mix64;
+use crate::scenario::Failure;
+
+impl World {
+    /// Finds the target of an attempt at a balancer with a finder.
+    #[inline(never)]
+    pub(in crate::model) fn find(&mut self, attempt: u32, balancer: u32) {
+        let Attempt { request, .. } = self.attempts[attempt];
+        let (holder, id) = self.holder(&self.requests[request]);
+        match self.balancers[balancer as usize].finder.as_deref() {
+            Some(Finder::Rules(_)) => self.follow_rules(attempt, balancer, holder),
+            Some(Finder::Name(_)) => self.resolve(attempt, balancer, holder, id),
+            None => unreachable!("only called where there is a finder"),
+        }
+    }
+
+    /// Each try asks anew; what is kept answers until its time is over. A record is taken whatever has become of it since.
+    fn resolve(&mut self, attempt: u32, balancer: u32, holder: Holder, id: u64) {
+        let now = self.now();
+        let asker = self.asker(attempt, holder, id);
+        let is_counted = now >= self.plan.warmup && now <= self.plan.duration;
+        let Some((name, records)) = self.balancers[balancer as usize].name() else { return };
+        let target = name.resolve(asker, &records, now, is_counted);
+        self.follow(attempt, target.map_or(Pick::Nobody, Pick::Target));
+    }
+
+    /// Who resolves a name: the next balancer outside it that is a machine, or the user.
+    fn asker(&self, attempt: u32, holder: Holder, id: u64) -> Asker {
+        let first = self.hop_place(attempt, 0);
+        let outside = (0..usize::from(self.attempts[attempt].depth)).rev().map(|depth| self.hops[first + depth].balancer);
+        let routing = |balancer: u32| &self.topology.balancers[balancer as usize].routing;
+        match outside.into_iter().find(|balancer| !routing(*balancer).is_transparent) {
+            Some(balancer) => Asker { client: NONE, id: mix64(u64::from(balancer)), comes_back: true, zone: routing(balancer).place.zone },
+            None => {
+                let client = self.requests[self.attempts[attempt].request].client;
+                let zone = self.topology.clients[client as usize].place.zone;
+                Asker { client, id: holder.user.unwrap_or(id), comes_back: holder.user.is_some(), zone }
+            }
+        }
+    }
+
+    /// A connection that is kept is about to be opened. `number` tells it from others of the same source.
+    pub(in crate::model) fn resolve_for(&mut self, balancer: u32, source: &Source, number: u64) -> Option<TargetId> {
+        let now = self.now();
+        let opener = source.opener;
+        let asker = match opener.checked_sub(self.clients.len() as u32) {
+            None => {
+                let (user, zone) = (source.party.map(|(_, user)| user), self.topology.clients[opener as usize].place.zone);
+                Asker { client: opener, id: user.unwrap_or(mix64(number)), comes_back: user.is_some(), zone }
+            }
+            Some(balancer) => {
+                let zone = self.topology.balancers[balancer as usize].routing.place.zone;
+                Asker { client: NONE, id: mix64(u64::from(balancer)), comes_back: true, zone }
+            }
+        };
+        let is_counted = now >= self.plan.warmup && now <= self.plan.duration;
+        let (name, records) = self.balancers[balancer as usize].name()?;
+        name.resolve(asker, &records, now, is_counted)
+    }
+
+    fn follow_rules(&mut self, attempt: u32, balancer: u32, holder: Holder) {
+        let request = &self.requests[self.attempts[attempt].request];
+        let (class, path) = (request.class, request.path);
+        let Some(rules) = self.balancers[balancer as usize].rules() else { return };
+        let rule = rules.find(class, path, holder.address);
+        let (is_sticky, respond) = match rules.action(rule) {
+            Action::Forward { sticky, .. } => (sticky.is_some(), None),
+            Action::Respond(status) => (false, Some(*status)),
+        };
+        match (rule, respond) {
+            (Some(rule), None) => {
+                let bound = if is_sticky { self.bound_by_rule(balancer, rule, holder) } else { None };
+                let target = bound.or_else(|| self.draw_by_rule(balancer, rule, is_sticky, holder));
+                self.forward(attempt, balancer, target);
+            }
+            (_, status) => self.respond(attempt, status.unwrap_or(404)),
+        }
+    }
+
+    /// Sends an attempt to the target that was found, if it can be used.
+    fn forward(&mut self, attempt: u32, balancer: u32, target: Option<TargetId>) {
+        let usable = target.filter(|target| self.balancers[balancer as usize].targets.is_eligible(*target));
+        self.follow(attempt, usable.map_or(Pick::Nobody, Pick::Target));
+    }
+
+    /// The balancer that keeps the cookies of this one: its first copy, or itself.
+    pub(in crate::model) fn keeper_of_cookies(&self, balancer: u32) -> u32 {
+        self.topology.balancers[balancer as usize].routing.cookies_of.unwrap_or(balancer)
+    }
+
+    fn bound_by_rule(&self, balancer: u32, rule: usize, holder: Holder) -> Option<TargetId> {
+        let keeper = self.balancers[self.keeper_of_cookies(balancer) as usize].rules()?;
+        let target = keeper.bound[rule].as_ref()?.target(holder, self.now())?;
+        self.balancers[balancer as usize].rules()?.keeps(rule, target).then_some(target)
+    }
+
+    fn draw_by_rule(&mut self, balancer: u32, rule: usize, is_sticky: bool, holder: Holder) -> Option<TargetId> {
+        let now = self.now();
+        let target = self.balancers[balancer as usize].rules_mut()?.draw(rule)?;
+        let keeper = self.keeper_of_cookies(balancer);
+        if is_sticky && let Some(bound) = &mut self.balancers[keeper as usize].rules_mut()?.bound[rule] {
+            bound.answered(holder, target, now);
+        }
+        Some(target)
+    }
+
+    /// The balancer itself answers.
+    fn respond(&mut self, attempt: u32, status: u16) {
+        let answered = &mut self.attempts[attempt];
+        answered.server = NONE;
+        answered.mark = status;
+        answered.failure = match status {
+            500.. => Some(Failure::ServerError),
+            400.. => Some(Failure::ClientError),
+            _ => None,
+        };
+        self.leave_balancer(attempt);
+    }
+}

@@ -1,0 +1,146 @@
+//! Names: what is kept of their answers decides who goes where, and how long a change takes to arrive.
+
+use crate::trial::{failed_by, latency_ms, mean, once, replications};
+use lbsim::measure::RunRecord;
+use lbsim::scenario::Failure;
+
+/// A name over single servers, or over what `balancers` adds.
+fn text(duration: &str, client: &str, name: &str, rest: &str) -> String {
+    format!(
+        "duration: {duration}\nclients:\n  - {{ name: c, requests: [{{ work: {{ constant: 1us }} }}], {client} }}\n\
+         servers: [{{ name: a, zone: eu, slots: 99 }}, {{ name: b, zone: us, slots: 99 }}]\nbalancers:\n  - {{ name: name, {name} }}\n{rest}\n"
+    )
+}
+
+fn share_of_a(run: &RunRecord) -> f64 {
+    run.servers[0].attempts as f64 / run.attempts.sent as f64
+}
+
+#[test]
+fn weights_are_shares_of_queries_and_not_of_requests() {
+    let client = "arrivals: { deterministic: { rate: 100/s } }";
+    let runs = |dns: &str| replications(&text("100s", client, &format!("targets: [a, b], dns: {{ routing: weighted, {dns} }}"), ""), 60);
+    // Every request is a user of its own and asks for itself: a binomial share of 10,000 in 60 runs, standard error 0.00065.
+    let each = runs("ttl: 60s");
+    assert!((mean(each.iter().map(share_of_a)) - 0.5).abs() < 0.0033);
+    assert!(each.iter().all(|run| run.names[0].queries == run.requests.sent && (share_of_a(run) - 0.5).abs() < 0.025));
+    // Four resolvers ask once each: the share of the requests is that of the resolvers, a binomial of four: variance 1/16. The sample
+    // variance of 60 such shares has a standard deviation of 0.0100 (fourth central moment 10/1024): five of them.
+    let four = runs("ttl: 1h, resolvers: 4");
+    assert!(four.iter().all(|run| run.names[0].queries == 4 && run.names[0].answers.iter().sum::<u64>() == 4));
+    let variance = mean(four.iter().map(|run| (share_of_a(run) - 0.5).powi(2)));
+    assert!((variance - 0.0625).abs() < 0.05 && variance > 0.03, "{variance}");
+    // Asking again and again evens it out: 4 x 1,000 queries.
+    let often = runs("ttl: 100ms, resolvers: 4");
+    assert!(often.iter().all(|run| (run.names[0].queries as f64 - 4000.0).abs() < 400.0 && (share_of_a(run) - 0.5).abs() < 0.05));
+}
+
+const CHECK: &str = "health_check: { tcp: {}, interval: 10s, timeout: 2s, unhealthy_after: 3, healthy_after: 3 }";
+
+/// ALGORITHMS, detection delays: 20 to 30 s to decide (interval 10 s, threshold 3), then up to the TTL.
+#[test]
+fn failover_takes_the_checks_time_and_up_to_the_ttl() {
+    let client = "arrivals: { deterministic: { rate: 10/s } }";
+    let name = format!("targets: [a, b], dns: {{ routing: failover, ttl: 60s, resolvers: 1 }}, {CHECK}");
+    let mut delays = Vec::new();
+    // The resolver asks once a minute; the crash falls at all phases of that minute, and the checks have a random phase of their own.
+    for phase in 0..30 {
+        let fault = format!("faults: [{{ crash: {{ server: a-1, at: {}s }} }}]", 300 + 2 * phase);
+        let runs = replications(&text("500s", client, &name, &fault), 4);
+        delays.extend(runs.iter().map(|run| run.failover.faults[0].last_error_after_s.expect("requests failed")));
+        assert!(runs.iter().all(|run| run.requests.failed() > 0 && run.servers[1].attempts > 0));
+    }
+    // 25 s + 30 s. The standard deviation of a uniform 10 s and a uniform 60 s is 17.6 s; 120 runs: five standard errors.
+    let (least, most) = delays.iter().fold((f64::MAX, 0.0_f64), |(least, most), delay| (least.min(*delay), most.max(*delay)));
+    assert!((mean(delays.iter().copied()) - 55.0).abs() < 5.0 * 17.6 / 120_f64.sqrt(), "{}", mean(delays));
+    assert!(least > 19.8 && least < 30.0 && most < 90.1 && most > 80.0, "{least} to {most} s");
+}
+
+#[test]
+fn whoever_ignores_the_ttl_never_moves() {
+    let client = "arrivals: { deterministic: { rate: 100/s } }, population: 2000";
+    let after = |dns: &str| {
+        let name = format!("targets: [a, b], dns: {{ routing: failover, ttl: 30s, {dns} }}, {CHECK}");
+        let run = once(&text("400s", client, &name, "faults: [{ crash: { server: a-1, at: 100s } }]"));
+        // At the end, long after 30 s of checks and 30 s of TTL: 20,000 requests since 200 s.
+        let last = &run.timeline.bins[run.timeline.bins.len() / 2..];
+        last.iter().map(|bin| bin.failed).sum::<u64>() as f64 / last.iter().map(|bin| bin.sent).sum::<u64>() as f64
+    };
+    assert_eq!((after("ignore_ttl: 0%"), after("ignore_ttl: 100%")), (0.0, 1.0));
+    // Half of 2000 users: standard deviation 0.011, five of them. Of ten resolvers exactly three.
+    assert!((after("ignore_ttl: 50%") - 0.5).abs() < 0.06, "{}", after("ignore_ttl: 50%"));
+    assert!((after("ignore_ttl: 30%, resolvers: 10") - 0.3).abs() < 0.05, "{}", after("ignore_ttl: 30%, resolvers: 10"));
+}
+
+#[test]
+fn a_multivalue_answer_names_only_what_is_healthy() {
+    let many = "duration: 200s\nclients: [{ name: c, arrivals: { deterministic: { rate: 100/s } }, requests: [{ work: { constant: 1us } }] }]\n\
+                servers: [{ name: s, count: 10, slots: 99 }]\nbalancers: [{ name: name, targets: [s], dns: { routing: multivalue, ttl: 1s, answers: 3 }, \
+                health_check: { tcp: {}, interval: 1s, timeout: 500ms, phase: zero, unhealthy_after: 1 } }]\nfaults: [{ crash: { server: s-4, at: 500ms } }]\n";
+    let run = once(many);
+    assert!(run.names[0].answers[3] < 60, "one in three answers of the first second: {:?}", run.names[0].answers);
+    assert_eq!(run.names[0].answers.iter().sum::<u64>(), 3 * run.names[0].queries);
+    // A ninth of 20,000: 2,211, standard deviation 44; five of them.
+    let attempts: Vec<u64> = run.servers.iter().map(|server| server.attempts).collect();
+    assert!(attempts.iter().enumerate().all(|(i, n)| i == 3 || n.abs_diff(2216) < 222), "{attempts:?}");
+}
+
+#[test]
+fn the_nearest_healthy_record_is_answered() {
+    let clients = "arrivals: { deterministic: { rate: 10/s } }, zone: eu }\n  - { name: d, requests: [{ work: { constant: 1us } }], \
+                   arrivals: { deterministic: { rate: 30/s } }, zone: us";
+    let name = "targets: [a, b], dns: { routing: latency, ttl: 1s, distances: { 'us eu': 40ms } }, \
+                health_check: { tcp: {}, interval: 1s, timeout: 500ms, phase: zero, unhealthy_after: 1 }";
+    let attempts = |faults: &str| {
+        let run = once(&text("100050ms", clients, name, faults));
+        run.servers.iter().map(|server| server.attempts).collect::<Vec<_>>()
+    };
+    assert_eq!(attempts(""), [1000, 3001]);
+    let down = attempts("faults: [{ crash: { server: a, at: 50s } }]");
+    assert!(down[0].abs_diff(510) < 15 && down[1].abs_diff(3492) < 15, "{down:?}");
+}
+
+#[test]
+fn where_nothing_is_healthy_the_answer_is_as_if_all_were() {
+    let client = "arrivals: { deterministic: { rate: 100/s } }";
+    let run = |routing: &str| {
+        let check = "health_check: { tcp: {}, interval: 1s, timeout: 500ms, phase: zero, unhealthy_after: 1 }";
+        let name = format!("targets: [a, b], dns: {{ routing: {routing}, ttl: 1s }}, {check}");
+        let faults = "faults: [{ crash: { server: a, at: 500ms } }, { crash: { server: b, at: 500ms } }]";
+        once(&text("100s", client, &name, faults))
+    };
+    let failover = run("failover");
+    assert_eq!((failover.servers[1].attempts, failed_by(&failover, Failure::NoServer)), (0, 0), "the primary");
+    assert!(failed_by(&failover, Failure::ConnectFailure) > 9900);
+    for routing in ["simple", "weighted", "multivalue"] {
+        // Both alike: 10,000 requests, standard error 0.005.
+        assert!((share_of_a(&run(routing)) - 0.5).abs() < 0.03, "{routing}");
+    }
+}
+
+#[test]
+fn a_name_takes_no_time_and_stands_nowhere() {
+    let text = "duration: 10500ms\nclients: [{ name: c, zone: eu, latency: { constant: 1ms }, arrivals: { deterministic: { rate: 1/s } }, requests: [{ work: { constant: 5ms }, size: 1GiB }] }]\n\
+                network: { same_zone: { constant: 3ms }, cross_zone: { constant: 20ms } }\nservers: [{ name: s, zone: us }]\n\
+                balancers:\n  - { name: name, targets: [lb], dns: {} }\n  - { name: lb, zone: us, targets: [s], latency: { constant: 2ms } }\n";
+    let run = once(text);
+    // Twice 1 ms in front of the client, 2 ms in front of the balancer, 20 ms between the zones and 3 ms within one, and the work.
+    assert!((latency_ms(&run) - 57.0).abs() < 1e-6, "{}", latency_ms(&run));
+    let crossings = run.crossings.unwrap();
+    assert_eq!((crossings.passages, crossings.crossed, crossings.gib()), (20, 10, 10.0));
+}
+
+#[test]
+fn a_balancer_with_nobody_left_leaves_the_name() {
+    let inner = "health_check: { tcp: {}, interval: 1s, timeout: 500ms, phase: zero, unhealthy_after: 1 }";
+    let text = format!(
+        "duration: 200s\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 10/s }} }}, requests: [{{ work: {{ constant: 1us }} }}] }}]\n\
+         servers: [{{ name: a }}, {{ name: b }}]\nbalancers:\n  - {{ name: name, targets: [one, two], dns: {{ routing: failover, ttl: 5s, resolvers: 1 }}, \
+         health_check: {{ http: /, interval: 10s, timeout: 2s, phase: zero, unhealthy_after: 2 }} }}\n  - {{ name: one, targets: [a], {inner} }}\n  - {{ name: two, targets: [b], {inner} }}\n\
+         faults: [{{ crash: {{ server: a, at: 101s }} }}]\n"
+    );
+    let run = once(&text);
+    // The checks of the name at 110 and 120 s fail; the resolver asks every 5 s, so by 125.1 s: at most 24.2 s of 10 requests each.
+    assert!((180..250).contains(&run.requests.failed()), "{}", run.requests.failed());
+    assert!(run.servers[1].attempts > 740);
+}
