@@ -354,6 +354,7 @@ mod tests {
             rotation: vec![sight(5, false)],
             checks: vec![sight(4, false), Sight { target: 0, ..sight(4, true) }, sight(13, true)],
             is_cut: false,
+            ..History::default()
         });
         let runs = results([first, record(&[10; 996], 0)]);
         let told = details(source(), "lbsim a.yaml".to_owned(), &[variant("a")], &[runs]);

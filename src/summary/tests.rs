@@ -77,6 +77,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         depth_max: 1,
         faults: vec![fault],
         network: None,
+        cluster: None,
     }
 }
 
@@ -157,6 +158,7 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
             server_bins: vec![server_bin(3.0), server_bin(1.0), server_bin(3.0), server_bin(1.0)],
             runs: 1,
         },
+        pods: Vec::new(),
         history: None,
         truncation: None,
         events: 1000,
