@@ -8,6 +8,8 @@ mod connections;
 mod faults;
 mod load;
 mod names;
+mod nodes;
+mod pods;
 mod servers;
 
 use super::{Arrivals, Scenario, Warmup};
@@ -27,6 +29,8 @@ pub fn check(scenario: &Scenario, document: &Node) -> Diagnostics {
     checker.servers();
     checker.balancers();
     checker.connections();
+    checker.pods();
+    checker.nodes();
     checker.faults();
     if !checker.found.has_errors() {
         checker.requests_of_a_run();
