@@ -3,8 +3,8 @@
 
 use crate::measure::latency::LogLinear;
 use crate::measure::{
-    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, OpenerRecord, RunRecord, ServerRecord, Statuses,
-    Timeline, UserLatency,
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, OpenerRecord, PodRecord, RunRecord,
+    ServerRecord, Statuses, Timeline, UserLatency,
 };
 use crate::stats;
 use crate::units::Time;
@@ -57,6 +57,8 @@ pub struct RunFigures {
     pub openers: Vec<Option<OpenerRecord>>,
     /// By balancer, where they are counted.
     pub statuses: Vec<Statuses>,
+    /// By group of pods.
+    pub pods: Vec<PodRecord>,
     pub events: u64,
 }
 
@@ -243,6 +245,7 @@ impl RunFigures {
             crossings: run.crossings,
             openers: run.openers.clone(),
             statuses: run.statuses.clone(),
+            pods: run.pods.clone(),
             events: run.events,
         }
     }

@@ -145,13 +145,13 @@ impl World {
         pod.probes.restart();
         let start = plan.groups[group as usize].start.sample(&mut slot.rng);
         self.end_hangs(server);
+        self.show_pod(server);
         self.container_runs(server);
         if self.servers[server as usize].rare.crashes > 0 {
             return self.container_exits(server, self.blame_server(server));
         }
         self.set_pod_timer(server, Timer::Listens, start);
         self.refresh_readiness(server);
-        self.show_pod(server);
     }
 
     /// A container runs from now on: its probes begin.
@@ -268,7 +268,8 @@ impl World {
         let state = &self.servers[server as usize];
         let is_done = state.rare.presence == Presence::Draining && state.busy + state.waiting == 0 && state.rare.hangs == 0;
         if is_done {
-            self.container_exits(server, self.servers[server as usize].rare.away_by.unwrap_or(NONE));
+            // After what happens now: the last answer is still on its way out.
+            self.set_timer(server, Timer::Kill, Span::ZERO);
         }
     }
 
@@ -297,7 +298,7 @@ impl World {
         let cluster = self.cluster_mut();
         let plan = cluster.plan.clone();
         let (group, Some(pod)) = (cluster.slots[server as usize].group, cluster.pod(server)) else { return };
-        let is_ready = if cluster.is_unknown(pod.node) {
+        let is_ready = if pod.is_terminating || cluster.is_unknown(pod.node) {
             false
         } else if cluster.is_lost(pod.node) {
             // Nobody has noticed yet.
