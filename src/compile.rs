@@ -1,6 +1,7 @@
 //! Resolves a checked scenario into the plan of its runs: names to indexes, units to nanoseconds, defaults to values.
 
 mod clients;
+mod cluster;
 mod connections;
 mod faults;
 mod operations;
@@ -14,6 +15,7 @@ use crate::model::plan::{ArrivalPlan, BalancerPlan, ClientPlan, FaultPlan, Serve
 use crate::scenario::{Scenario, Slo, Warmup};
 use crate::units::{Span, Time};
 use clients::compile_client;
+use cluster::compile_cluster;
 use faults::compile_fault;
 use operations::compile_operations;
 use places::{Ground, compile_network};
@@ -61,7 +63,8 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
         Some(entry) => names.balancer(entry)?,
         None => 0,
     };
-    let faults = scenario.faults.iter().map(|fault| compile_fault(fault, scenario, &names, inputs));
+    let cluster = compile_cluster(scenario, &servers, &balancers, &names, &ground, inputs)?;
+    let faults = scenario.faults.iter().map(|fault| compile_fault(fault, scenario, &names, &ground, inputs));
     let mut faults: Vec<FaultPlan> = faults.collect::<Result<_, _>>()?;
     number_alike(faults.iter_mut().map(|fault| &mut fault.name));
     number_alike(faults.iter_mut().map(|fault| &mut fault.stream));
@@ -86,6 +89,7 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
             entry,
             depth_max,
             faults,
+            cluster,
             operations,
             network: compile_network(scenario, inputs),
         }),

@@ -1,5 +1,6 @@
 //! Faults.
 
+use super::places::Ground;
 use super::{Names, sampler};
 use crate::dist::Distribution;
 use crate::input::Inputs;
@@ -11,6 +12,7 @@ use crate::units::{Span, Time};
 struct Place<'a> {
     server: &'a Option<String>,
     zone: &'a Option<String>,
+    node: Option<&'a String>,
     at: Option<Span>,
     lasts: Option<Span>,
     random: Option<(&'a Distribution, &'a Distribution)>,
@@ -19,9 +21,13 @@ struct Place<'a> {
 /// Takes the fields that the kinds have in common out of one of them.
 macro_rules! place {
     ($fault:expr) => {
+        place!($fault, None)
+    };
+    ($fault:expr, $node:expr) => {
         Place {
             server: &$fault.server,
             zone: &$fault.zone,
+            node: $node,
             at: $fault.at,
             lasts: $fault.lasts,
             random: $fault.mtbf.as_ref().zip($fault.mttr.as_ref()),
@@ -29,15 +35,21 @@ macro_rules! place {
     };
 }
 
-pub(super) fn compile_fault(fault: &Fault, scenario: &Scenario, names: &Names, inputs: &Inputs) -> Result<FaultPlan, String> {
+pub(super) fn compile_fault(
+    fault: &Fault,
+    scenario: &Scenario,
+    names: &Names,
+    ground: &Ground,
+    inputs: &Inputs,
+) -> Result<FaultPlan, String> {
     let (word, kind, place) = match fault {
-        Fault::Crash(fault) => ("crash", FaultKind::Crash, place!(fault)),
+        Fault::Crash(fault) => ("crash", FaultKind::Crash, place!(fault, fault.node.as_ref())),
         Fault::Hang(fault) => ("hang", FaultKind::Hang, place!(fault)),
-        Fault::Blackhole(fault) => ("blackhole", FaultKind::Blackhole, place!(fault)),
+        Fault::Blackhole(fault) => ("blackhole", FaultKind::Blackhole, place!(fault, fault.node.as_ref())),
         Fault::Errors(fault) => ("errors", FaultKind::Errors { share: fault.share.0, at_once: fault.at_once }, place!(fault)),
         Fault::Slow(fault) => ("slow", FaultKind::Slow { factor: fault.factor }, place!(fault)),
         Fault::Flap(fault) => {
-            let place = Place { server: &fault.server, zone: &fault.zone, at: fault.at, lasts: fault.lasts, random: None };
+            let place = Place { server: &fault.server, zone: &fault.zone, node: None, at: fault.at, lasts: fault.lasts, random: None };
             ("flap", FaultKind::Crash, place)
         }
     };
@@ -48,10 +60,16 @@ pub(super) fn compile_fault(fault: &Fault, scenario: &Scenario, names: &Names, i
         (_, Some((mtbf, mttr))) => FaultSchedule::Random { mtbf: sampler(mtbf, inputs), mttr: sampler(mttr, inputs) },
         _ => FaultSchedule::Once { at, until },
     };
-    let (whom, servers) = match (place.server, place.zone) {
-        (Some(server), _) => (server.clone(), names.servers(server)?),
-        (None, Some(zone)) => (format!("zone {zone}"), names.zones.get(zone).cloned().ok_or_else(|| format!("`{zone}` is not a zone"))?),
-        (None, None) => return Err(format!("the fault `{word}` says neither `server` nor `zone`")),
+    let (whom, kind, servers) = match (place.server, place.zone, place.node) {
+        (None, None, Some(node)) => {
+            let kind = FaultKind::Node { node: ground.node(node)?, crashes: kind == FaultKind::Crash };
+            (node.clone(), kind, Vec::new())
+        }
+        (Some(server), ..) => (server.clone(), kind, names.servers(server)?),
+        (None, Some(zone), _) => {
+            (format!("zone {zone}"), kind, names.zones.get(zone).cloned().ok_or_else(|| format!("`{zone}` is not a zone"))?)
+        }
+        (None, None, None) => return Err(format!("the fault `{word}` says neither `server` nor `zone`")),
     };
     let is_alone = scenario.faults.len() == 1;
     let when = if at > Time::ZERO && !is_alone { format!(" at {}", Span(at.0)) } else { String::new() };

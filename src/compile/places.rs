@@ -29,6 +29,20 @@ impl Ground {
         ground
     }
 
+    /// The number of a node.
+    pub(super) fn node(&self, name: &str) -> Result<u32, String> {
+        self.nodes.get(name).map(|place| place.node).ok_or_else(|| format!("`{name}` is not a node"))
+    }
+
+    pub(super) fn zone_of_node(&self, name: &str) -> u32 {
+        self.nodes.get(name).map_or(NOWHERE.zone, |place| place.zone)
+    }
+
+    /// How many zones there are.
+    pub(super) fn zones(&self) -> usize {
+        self.zones.len()
+    }
+
     /// Where something with this zone and node is; the node's zone where no other is given.
     pub(super) fn place(&mut self, zone: Option<&str>, node: Option<&str>) -> Place {
         let node = node.and_then(|node| self.nodes.get(node)).copied().unwrap_or(NOWHERE);

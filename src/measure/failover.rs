@@ -111,6 +111,13 @@ impl FailoverTracker {
         (self.strikes.len() - 1) as u32
     }
 
+    /// Whom a strike concerns, where that is known only when it begins.
+    pub fn aim(&mut self, strike: u32, servers: Vec<u32>, pairs: impl Iterator<Item = (u32, bool)>) {
+        let strike = &mut self.strikes[strike as usize];
+        strike.servers = servers;
+        strike.pairs = pairs.map(|(id, is_in_rotation)| Pair { id, is_in_rotation, is_detected: false }).collect();
+    }
+
     pub fn begins(&mut self, strike: u32, now: Time) {
         self.close(strike, now);
         let strike = &mut self.strikes[strike as usize];

@@ -27,6 +27,53 @@ pub struct Sight {
     pub is_good: bool,
 }
 
+/// What a pod is at, as a picture shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodPhase {
+    /// It waits for a node.
+    Pending,
+    /// Its image is on its way.
+    Pulling,
+    Starting,
+    /// Not ready, or not ready any more.
+    Running,
+    Ready,
+    /// It waits to be started again (CrashLoopBackOff).
+    BackOff,
+    Terminating,
+    Gone,
+}
+
+/// A pod has come into a phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PodMoment {
+    pub at: Time,
+    /// Its slot.
+    pub server: u32,
+    pub phase: PodPhase,
+}
+
+/// What a target is to a balancer that knows its members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetState {
+    /// Registered, in its first checks.
+    Initial,
+    Healthy,
+    Unhealthy,
+    Draining,
+    /// No member.
+    Out,
+}
+
+/// A target has come into a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetMoment {
+    pub at: Time,
+    pub balancer: u32,
+    pub target: u32,
+    pub state: TargetState,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     pub spells: Vec<Spell>,
@@ -34,6 +81,10 @@ pub struct History {
     pub rotation: Vec<Sight>,
     /// A check ended.
     pub checks: Vec<Sight>,
+    /// Where there are pods.
+    pub pods: Vec<PodMoment>,
+    /// Where balancers know their members.
+    pub targets: Vec<TargetMoment>,
     /// More happened than is kept.
     pub is_cut: bool,
 }
@@ -62,7 +113,22 @@ impl History {
         Self::keep(&mut self.checks, sight, &mut self.is_cut);
     }
 
-    fn keep(kept: &mut Vec<Sight>, sight: Sight, is_cut: &mut bool) {
+    /// A pod may be told to be what it is already.
+    pub fn pod_changes(&mut self, moment: PodMoment) {
+        let last = self.pods.iter().rfind(|last| last.server == moment.server);
+        if last.is_none_or(|last| last.phase != moment.phase) {
+            Self::keep(&mut self.pods, moment, &mut self.is_cut);
+        }
+    }
+
+    pub fn target_changes(&mut self, moment: TargetMoment) {
+        let last = self.targets.iter().rfind(|last| (last.balancer, last.target) == (moment.balancer, moment.target));
+        if last.is_none_or(|last| last.state != moment.state) {
+            Self::keep(&mut self.targets, moment, &mut self.is_cut);
+        }
+    }
+
+    fn keep<T>(kept: &mut Vec<T>, sight: T, is_cut: &mut bool) {
         if kept.len() < KEPT_MAX {
             kept.push(sight);
         } else {

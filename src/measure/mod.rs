@@ -8,6 +8,7 @@ pub mod fairness;
 pub mod history;
 pub mod latency;
 pub mod names;
+pub mod pods;
 pub mod recorder;
 pub mod statuses;
 pub mod timeline;
@@ -21,6 +22,7 @@ pub use fairness::UserLatency;
 pub use history::History;
 pub use latency::{CoarseLatencies, Latencies};
 pub use names::NameRecord;
+pub use pods::PodRecord;
 pub use recorder::Recorder;
 pub use statuses::{Status, Statuses};
 pub use timeline::Timeline;
@@ -53,6 +55,8 @@ pub struct RunRecord {
     pub openers: Vec<Option<OpenerRecord>>,
     /// What each balancer answered; empty where that is not counted.
     pub statuses: Vec<Statuses>,
+    /// By group of pods.
+    pub pods: Vec<PodRecord>,
     pub timeline: Timeline,
     /// Where the scenario says where things stand.
     pub crossings: Option<Crossings>,

@@ -63,6 +63,10 @@ pub enum Bar {
     Zone = 1,
     /// Its weight is 0.
     Weight = 2,
+    /// It is not known as a member.
+    Member = 4,
+    /// The balancer is lost with its node, and sends to nobody.
+    Lost = 8,
 }
 
 /// What a balancer is built of besides its plan.
@@ -182,6 +186,16 @@ impl Balancer {
             *reasons = if is_barred(target as TargetId) { others | reason as u8 } else { others };
         }
         self.refresh();
+    }
+
+    /// The health of a target is taken for this until its checks tell; to be followed by `bar`.
+    pub fn note_health(&mut self, target: TargetId, is_healthy: bool) {
+        self.is_healthy[target as usize] = is_healthy;
+    }
+
+    /// Whether the target is one of the balancer's and taken for healthy.
+    pub fn is_good(&self, target: TargetId) -> bool {
+        self.is_in_use(target) && self.is_healthy(target)
     }
 
     /// Whether the target is one of the balancer's, be it well or not.

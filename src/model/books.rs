@@ -45,8 +45,10 @@ impl World {
         let lone = self.topology.clients.iter().filter(|client| client.users.count() == 0 && client.session.is_none());
         let lone_classes: Vec<u32> = lone.flat_map(|client| client.classes.iter().map(|choice| choice.class)).collect();
         self.recorder.close_users(lone_classes.into_iter());
+        let pods = self.pod_records();
         let recorder = self.recorder;
         RunRecord {
+            pods,
             window_s: window.as_secs_f64(),
             requests: recorder.requests,
             unfinished,
@@ -108,7 +110,7 @@ impl World {
             if !times_out && attempt != client::NONE && self.is_lost_for_good(attempt) {
                 stuck += 1;
                 let strike = self.attempts[attempt].strike;
-                if strike != client::NONE {
+                if let Some(strike) = self.fault_to_blame(strike, true) {
                     self.recorder.failover.request_failed(strike, sent);
                 }
             }

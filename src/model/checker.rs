@@ -1,8 +1,10 @@
 //! Health checks: what a balancer thinks of one target, from the checks it has seen.
 
 use super::plan::CheckPlan;
+use crate::control::target_group::{self, State, Thresholds};
 use crate::dist::Sampler;
 use crate::rng::Rng;
+use crate::scenario::StatusRange;
 use crate::units::{Span, Time};
 
 /// How a server that is well answers a check.
@@ -20,7 +22,14 @@ pub struct Checker {
     rng: Rng,
     plan: CheckPlan,
     pub started: Time,
+    /// Of the present round of checks, where its target comes and goes; else 0.
+    pub token: u32,
+    /// As long as a target that has just been registered is in its first checks: how it stands with them.
+    first: Option<FirstChecks>,
 }
+
+/// The first checks of a target of a target group.
+type FirstChecks = (target_group::Target, target_group::Thresholds);
 
 /// What a check comes to when it meets its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +55,18 @@ pub struct Condition {
 
 impl Checker {
     pub fn new(balancer: u32, target: u32, plan: CheckPlan, latency: Sampler, rng: Rng) -> Checker {
-        Checker { balancer, target, is_healthy: plan.initially_healthy, contrary: 0, latency, rng, plan, started: Time::ZERO }
+        Checker {
+            balancer,
+            target,
+            is_healthy: plan.initially_healthy,
+            contrary: 0,
+            latency,
+            rng,
+            plan,
+            started: Time::ZERO,
+            token: 0,
+            first: None,
+        }
     }
 
     pub fn is_http(&self) -> bool {
@@ -55,6 +75,25 @@ impl Checker {
 
     pub fn is_healthy(&self) -> bool {
         self.is_healthy
+    }
+
+    /// Checks of a target that has joined begin, in rounds known by this token. `first_passes`: it is registered with a target group, and
+    /// healthy after so many passes; else it is taken for what the setting says. Whether it is healthy.
+    pub fn begin_anew(&mut self, token: u32, first_passes: Option<u32>) -> bool {
+        self.token = token;
+        self.contrary = 0;
+        self.is_healthy = first_passes.is_none() && self.plan.initially_healthy;
+        self.first = first_passes.map(|first| {
+            let mut target = target_group::Target::default();
+            target.register();
+            (target, Thresholds { first, healthy: self.plan.healthy_after, unhealthy: self.plan.unhealthy_after })
+        });
+        self.is_healthy
+    }
+
+    /// Its target has left: what is under way counts no more.
+    pub fn stop(&mut self, token: u32) {
+        self.token = token;
     }
 
     /// When the first check starts.
@@ -78,31 +117,23 @@ impl Checker {
         own + way.map_or(Span::ZERO, |way| way.sample(&mut self.rng))
     }
 
-    /// What a check meets: the table of faults in the scenario format's documentation.
+    /// What a check meets.
     pub fn meet(&self, condition: Condition) -> Encounter {
-        let status = if condition.is_in_error { 500 } else { STATUS_OK };
-        if condition.is_blackholed {
-            Encounter::Silence
-        } else if condition.is_crashed {
-            Encounter::Answered { passes: false }
-        } else if !self.plan.is_http {
-            Encounter::Answered { passes: true }
-        } else if condition.is_hanging {
-            Encounter::Silence
-        } else if self.plan.joins_queue && !condition.is_in_error {
-            Encounter::Queues
-        } else {
-            Encounter::Answered { passes: self.expects(status) }
-        }
+        encounter(self.plan.is_http, self.plan.joins_queue, self.plan.status, condition)
     }
 
     /// Whether an answer with this status passes.
     pub fn expects(&self, status: u16) -> bool {
-        (self.plan.status.first..=self.plan.status.last).contains(&status)
+        expects(self.plan.status, status)
     }
 
     /// Takes in the outcome of a check; `Some(view)` where it changes the view.
     pub fn concludes(&mut self, passed: bool) -> Option<bool> {
+        if let Some((target, thresholds)) = &mut self.first {
+            let is_healthy = target.concludes(passed, thresholds).map(|state| state == State::Healthy)?;
+            // One that fails its first checks was not healthy before.
+            return (std::mem::replace(&mut self.is_healthy, is_healthy) != is_healthy).then_some(is_healthy);
+        }
         if passed == self.is_healthy {
             self.contrary = 0;
             return None;
@@ -116,6 +147,28 @@ impl Checker {
         self.is_healthy = passed;
         Some(passed)
     }
+}
+
+/// What a check or probe meets: the table of faults in the scenario format's documentation.
+pub fn encounter(is_http: bool, joins_queue: bool, status: StatusRange, condition: Condition) -> Encounter {
+    let answer = if condition.is_in_error { 500 } else { STATUS_OK };
+    if condition.is_blackholed {
+        Encounter::Silence
+    } else if condition.is_crashed {
+        Encounter::Answered { passes: false }
+    } else if !is_http {
+        Encounter::Answered { passes: true }
+    } else if condition.is_hanging {
+        Encounter::Silence
+    } else if joins_queue && !condition.is_in_error {
+        Encounter::Queues
+    } else {
+        Encounter::Answered { passes: expects(status, answer) }
+    }
+}
+
+fn expects(range: StatusRange, status: u16) -> bool {
+    (range.first..=range.last).contains(&status)
 }
 
 #[cfg(test)]

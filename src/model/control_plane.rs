@@ -3,9 +3,11 @@
 use super::attempt::{Attempt, Phase};
 use super::checker::{Checker, Condition, Encounter, STATUS_OK};
 use super::client::NONE;
+use super::cluster::ClusterEvent;
 use super::data_plane::Ending;
 use super::event::{Event, Ref};
 use super::plan::{FaultKind, FaultSchedule, TargetRef};
+use super::server::Presence;
 use super::world::{Check, Strike, World};
 use crate::measure::history::Sight;
 use crate::rng;
@@ -20,8 +22,9 @@ impl World {
         let topology = self.topology.clone();
         for (balancer, plan) in topology.balancers.iter().enumerate() {
             let Some(check) = &plan.check else { continue };
+            self.begin_pairs(balancer as u32, self.checkers.len() as u32);
             for (target, to) in plan.targets.iter().enumerate() {
-                if !self.balancers[balancer].is_in_use(target as u32) {
+                if !self.balancers[balancer].is_in_use(target as u32) && !self.has_members(balancer as u32) {
                     continue;
                 }
                 let index = self.checkers.len() as u32;
@@ -38,7 +41,10 @@ impl World {
                 };
                 let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("check/{}/{name}", plan.name));
                 let mut checker = Checker::new(balancer as u32, target as u32, check.clone(), latency.clone(), rng);
-                self.calendar.schedule(checker.first_start(), Event::CheckStarts { checker: index });
+                let at = checker.first_start();
+                if self.is_checked_at_start(balancer as u32, target as u32) {
+                    self.calendar.schedule(at, Event::CheckStarts { checker: index });
+                }
                 if let Some(history) = self.recorder.history.as_mut().filter(|_| !checker.is_healthy()) {
                     let sight = Sight { at: Time::ZERO, balancer: checker.balancer, target: checker.target, is_good: false };
                     history.rotation_changes(sight);
@@ -46,6 +52,7 @@ impl World {
                 self.checkers.push(checker);
             }
         }
+        self.number_unchecked();
     }
 
     pub(super) fn check_starts(&mut self, index: u32) {
@@ -54,7 +61,8 @@ impl World {
         self.checkers[index as usize].started = now;
         let travel = self.check_travels(index);
         let checker = &mut self.checkers[index as usize];
-        let check = self.checks.insert(Check { checker: index });
+        let token = checker.token;
+        let check = self.checks.insert(Check::Checker { checker: index, token });
         let check = self.checks.at(check);
         let deadline = checker.deadline();
         if travel == Span::ZERO {
@@ -68,10 +76,11 @@ impl World {
 
     pub(super) fn check_at_target(&mut self, check: Ref) {
         let now = self.now();
-        let index = self.checks[check.index].checker as usize;
+        let Some(index) = self.checker_of(check).map(|checker| checker as usize) else { return };
         let (balancer, target) = (self.checkers[index].balancer as usize, self.checkers[index].target as usize);
         let to = self.balancers[balancer].to[target];
-        let condition = self.condition(to, self.checkers[index].is_http());
+        let mut condition = self.condition(to, self.checkers[index].is_http());
+        condition.is_blackholed |= self.cut_off_by(balancer as u32).is_some();
         let deadline = self.checkers[index].deadline().max(now);
         match self.checkers[index].meet(condition) {
             Encounter::Answered { passes } => {
@@ -92,8 +101,19 @@ impl World {
         }
     }
 
+    /// The checker whose check this is. `None`: its target has left since, and the check is over.
+    fn checker_of(&mut self, check: Ref) -> Option<u32> {
+        match self.checks[check.index] {
+            Check::Checker { checker, token } if self.checkers[checker as usize].token == token => Some(checker),
+            _ => {
+                self.checks.remove(check.index);
+                None
+            }
+        }
+    }
+
     /// What a check meets. A balancer as target answers HTTP with an error when it has nobody to send to.
-    fn condition(&mut self, to: TargetRef, is_http: bool) -> Condition {
+    pub(super) fn condition(&mut self, to: TargetRef, is_http: bool) -> Condition {
         match to {
             TargetRef::Server(server) => {
                 let state = &self.servers[server as usize].rare;
@@ -103,16 +123,17 @@ impl World {
                         is_in_error |= rng::unit(&mut self.server_errors[server as usize]) < *share;
                     }
                 }
-                Condition { is_crashed: state.crashes > 0, is_blackholed: state.blackholes > 0, is_hanging: state.hangs > 0, is_in_error }
+                let is_crashed = state.crashes > 0 || state.presence != Presence::Serving;
+                Condition { is_crashed, is_blackholed: state.blackholes > 0, is_hanging: state.hangs > 0, is_in_error }
             }
             TargetRef::Balancer(inner) => {
                 let is_in_error = self.balancers[inner as usize].targets.eligible().is_empty();
-                Condition { is_crashed: false, is_blackholed: false, is_hanging: false, is_in_error }
+                Condition { is_crashed: false, is_blackholed: self.cut_off_by(inner).is_some(), is_hanging: false, is_in_error }
             }
         }
     }
 
-    fn check_joins_queue(&mut self, check: Ref, to: TargetRef) {
+    pub(super) fn check_joins_queue(&mut self, check: Ref, to: TargetRef) {
         let TargetRef::Server(server) = to else { return self.check_ends(check, true) };
         let attempt = self.new_attempt(Attempt { server, check: check.index, phase: Phase::ToServer, ..Attempt::new(NONE, Span::ZERO) });
         // Only for the time since which it waits. The place in memory may go on to a request that is given up on its way to a
@@ -139,7 +160,10 @@ impl World {
         let check = self.check_attempts[attempt as usize].take();
         self.free_attempt(attempt);
         let Some(check) = check.filter(|check| self.checks.is_current(*check)) else { return };
-        let index = self.checks[check.index].checker;
+        if let Check::Probe { .. } = self.checks[check.index] {
+            return self.check_ends(check, World::queued_probe_passes(passed));
+        }
+        let Some(index) = self.checker_of(check) else { return };
         let at = self.calendar.now() + self.check_travels(index);
         let passed = passed && self.checkers[index as usize].expects(STATUS_OK);
         self.calendar.schedule(at, Event::CheckEnds { check, passed });
@@ -150,13 +174,21 @@ impl World {
             return;
         }
         let now = self.now();
-        let index = self.checks[check.index].checker;
+        if let Check::Probe { server, kind, run, started } = self.checks[check.index] {
+            self.checks.remove(check.index);
+            return self.probe_ends(server, kind, run, started, passed);
+        }
+        let Some(index) = self.checker_of(check) else { return };
         self.checks.remove(check.index);
         let checker = &mut self.checkers[index as usize];
         if !passed && (self.plan.warmup..=self.plan.duration).contains(&checker.started) {
             self.recorder.checks_failed += 1;
         }
-        self.calendar.schedule(checker.next_start(now), Event::CheckStarts { checker: index });
+        let next = match checker.token {
+            0 => Event::CheckStarts { checker: index },
+            token => Event::Cluster(ClusterEvent::CheckStarts { checker: index, token }),
+        };
+        self.calendar.schedule(checker.next_start(now), next);
         let (balancer, target) = (checker.balancer as usize, checker.target);
         let view = checker.concludes(passed);
         let sight = Sight { at: now, balancer: balancer as u32, target, is_good: passed };
@@ -177,6 +209,9 @@ impl World {
                 TargetRef::Balancer(inner) => !self.balancers[inner as usize].targets.eligible().is_empty(),
             };
             self.recorder.failover.rotation_changed(index, view, is_server_well, now);
+            if self.has_members(balancer as u32) {
+                self.member_health_changes(balancer as u32, target, view);
+            }
             self.dispatch_waiting(balancer as u32);
         }
     }
@@ -193,10 +228,9 @@ impl World {
                 let strike = self.strikes.len() as u32;
                 let first = servers.first().map_or("", |server| &topology.servers[*server as usize].name);
                 let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("fault/{}/{first}", plan.stream));
-                let direct = servers.iter().flat_map(|server| &self.watchers[*server as usize]).copied();
-                let pairs: Vec<_> = direct.chain(struck_whole(&reach, &servers)).collect();
-                let pairs = pairs.into_iter().map(|pair| (pair, self.checkers[pair as usize].is_healthy()));
-                let tracked = self.recorder.failover.add_strike(tracked_fault, servers, pairs);
+                let whole = struck_whole(&reach, &servers).into_iter().map(|pair| (pair, self.checkers[pair as usize].is_healthy()));
+                let pairs: Vec<_> = self.pairs_of(&servers).into_iter().chain(whole).collect();
+                let tracked = self.recorder.failover.add_strike(tracked_fault, servers, pairs.into_iter());
                 self.strikes.push(Strike { fault, tracked, rng });
                 let at = match &plan.schedule {
                     FaultSchedule::Once { at, .. } | FaultSchedule::Flap { at, .. } => *at,
@@ -205,6 +239,20 @@ impl World {
                 self.calendar.schedule(at, Event::FaultBegins { strike });
             }
         }
+    }
+
+    /// What balancers think of servers, by number: checkers, and members that nobody checks; and whether each is in use.
+    pub(super) fn pairs_of(&self, servers: &[u32]) -> Vec<(u32, bool)> {
+        let mut pairs = Vec::new();
+        for server in servers {
+            for &pair in &self.watchers[*server as usize] {
+                let checker = &self.checkers[pair as usize];
+                pairs.push((pair, self.balancers[checker.balancer as usize].is_good(checker.target)));
+            }
+            let unchecked = self.cluster.iter().flat_map(|cluster| cluster.unchecked_pairs(*server));
+            pairs.extend(unchecked.map(|(balancer, target, pair)| (pair, self.balancers[balancer as usize].is_good(target))));
+        }
+        pairs
     }
 
     /// Checkers whose target is a balancer, with the servers that can be reached through it.
@@ -245,9 +293,15 @@ impl World {
         if let Some(at) = ends {
             self.calendar.schedule(at, Event::FaultEnds { strike });
         }
+        if let FaultKind::Node { node, .. } = plan.kind {
+            self.aim_at_node(tracked, node);
+        }
         self.recorder.fault_begins(fault, tracked, now);
         for server in self.recorder.failover.servers(tracked).to_vec() {
             self.strike_server(server, strike, plan.kind);
+        }
+        if let FaultKind::Node { node, crashes } = plan.kind {
+            self.node_struck(node, strike, crashes);
         }
     }
 
@@ -258,6 +312,9 @@ impl World {
         let plan = &topology.faults[fault as usize];
         for server in self.recorder.failover.servers(tracked).to_vec() {
             self.release_server(server, strike, plan.kind);
+        }
+        if let FaultKind::Node { node, crashes } = plan.kind {
+            self.node_released(node, strike, crashes);
         }
         self.recorder.fault_ends(fault, tracked, now);
         let again = match &plan.schedule {
@@ -280,26 +337,37 @@ impl World {
                     server.incarnation += u32::from(server.crashes == 1);
                 }
                 FaultKind::Hang => server.hangs += 1,
-                FaultKind::Blackhole => server.blackholes += 1,
+                FaultKind::Blackhole | FaultKind::Node { .. } => server.blackholes += 1,
                 FaultKind::Errors { share, at_once } => server.errors.push((strike, share, at_once)),
                 FaultKind::Slow { factor } => server.slows.push((strike, factor)),
             }
         });
         match kind {
-            FaultKind::Crash => self.empty_server(index, strike, true),
+            FaultKind::Crash => {
+                self.empty_server(index, strike, true);
+                self.pod_crashes(index, strike);
+            }
+            FaultKind::Node { crashes: true, .. } => {
+                self.servers[index as usize].rare.incarnation += 1;
+                self.empty_server(index, strike, true);
+            }
             FaultKind::Hang => self.empty_server(index, strike, false),
-            FaultKind::Blackhole | FaultKind::Errors { .. } | FaultKind::Slow { .. } => {}
+            FaultKind::Blackhole | FaultKind::Node { .. } | FaultKind::Errors { .. } | FaultKind::Slow { .. } => {}
         }
     }
 
-    fn release_server(&mut self, index: u32, strike: u32, kind: FaultKind) {
+    /// A fault is over on a server, if it was not before: a new process does not have what ailed the old one.
+    pub(super) fn release_server(&mut self, index: u32, strike: u32, kind: FaultKind) {
         let now = self.now();
+        if !self.servers[index as usize].rare.faults.contains(&strike) {
+            return;
+        }
         self.servers[index as usize].change_standing(now, |server| {
             server.faults.retain(|active| *active != strike);
             match kind {
                 FaultKind::Crash => server.crashes -= 1,
                 FaultKind::Hang => server.hangs -= 1,
-                FaultKind::Blackhole => server.blackholes -= 1,
+                FaultKind::Blackhole | FaultKind::Node { .. } => server.blackholes -= 1,
                 FaultKind::Errors { .. } => server.errors.retain(|(active, ..)| *active != strike),
                 FaultKind::Slow { .. } => server.slows.retain(|(active, _)| *active != strike),
             }
@@ -307,7 +375,7 @@ impl World {
     }
 
     /// Everything in a server ends: reset by a crash (if packets still travel), swallowed by a hang.
-    fn empty_server(&mut self, index: u32, strike: u32, is_crash: bool) {
+    pub(super) fn empty_server(&mut self, index: u32, strike: u32, is_crash: bool) {
         let now = self.now();
         self.servers[index as usize].clear(now);
         let is_cut_off = self.servers[index as usize].rare.blackholes > 0;
@@ -336,9 +404,10 @@ impl World {
 
     // ---- Whom to blame ------------------------------------------------------------------------------------------------
 
-    /// The fault that began last among those active on a server, as the failover tracker calls it.
+    /// The fault that began last among those active on a server, as the failover tracker calls it; else what keeps its process away.
     pub(super) fn blame_server(&self, server: u32) -> u32 {
-        self.servers[server as usize].rare.faults.last().copied().unwrap_or(NONE)
+        let state = &self.servers[server as usize].rare;
+        state.faults.last().copied().or(state.away_by).unwrap_or(NONE)
     }
 
     /// A balancer has nobody: any fault among the servers that it reaches is to blame.

@@ -1,6 +1,8 @@
 //! The kinds of events, packed into 16 bytes each, grouped by whom they concern. A stale event (the timeout of an answered request) is
 //! recognised by its generation number and dropped; nothing is ever cancelled.
 
+use super::cluster::ClusterEvent;
+
 /// A slot of a slab with the generation that it had when the event was scheduled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ref {
@@ -63,6 +65,8 @@ pub enum Event {
     ConnectionTimer(Ref),
     /// An operator does something.
     Operates { operation: u32 },
+    /// Something happens to pods, nodes, or who is told of them.
+    Cluster(ClusterEvent),
 
     /// Counting begins.
     WarmupEnds,
@@ -138,6 +142,7 @@ impl Packed {
             34 => Event::OpenerIsTold(slot),
             35 => Event::ConnectionTimer(slot),
             40 => Event::Operates { operation: number },
+            kind @ ClusterEvent::FIRST..=ClusterEvent::LAST => Event::Cluster(ClusterEvent::unpack(kind, number, slot)),
             _ => Event::TimelineTick,
         }
     }
@@ -167,6 +172,10 @@ impl From<Event> for Packed {
             Event::CheckEnds { check, passed } => Packed::new(14, passed, 0, check),
             Event::FaultBegins { strike } => of_number(15, strike),
             Event::FaultEnds { strike } => of_number(16, strike),
+            Event::Cluster(event) => {
+                let (kind, number, slot) = event.pack();
+                Packed::new(kind, false, number, slot)
+            }
             Event::WarmupEnds => of_number(17, 0),
             Event::TimelineTick => of_number(18, 0),
             Event::FirstPacket(connection) => of_slot(30, connection),

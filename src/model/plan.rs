@@ -1,5 +1,6 @@
 //! Everything that a run needs, resolved: all names are indexes, all times nanoseconds. `compile` makes it, the world runs it.
 
+use super::cluster::plan::ClusterPlan;
 use super::dns::DnsPlan;
 use super::places::{NetworkPlan, Place};
 use super::rules::RulePlan;
@@ -43,6 +44,8 @@ pub struct Topology {
     /// Delays between places; `None` where nobody says where anything stands.
     pub network: Option<NetworkPlan>,
     pub operations: Vec<OperationPlan>,
+    /// Nodes, pods and their controllers, where there are any.
+    pub cluster: Option<Arc<ClusterPlan>>,
 }
 
 /// What operators do, and when.
@@ -340,8 +343,18 @@ pub enum FaultKind {
     Crash,
     Hang,
     Blackhole,
-    Errors { share: f64, at_once: bool },
-    Slow { factor: f64 },
+    Errors {
+        share: f64,
+        at_once: bool,
+    },
+    Slow {
+        factor: f64,
+    },
+    /// A node is cut off with everything on it; where it crashes, its processes are gone as well.
+    Node {
+        node: u32,
+        crashes: bool,
+    },
 }
 
 pub enum FaultSchedule {

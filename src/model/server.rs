@@ -14,10 +14,21 @@ pub struct Load {
     pub busy: u128,
     /// Requests waiting x time.
     pub waiting: u128,
-    /// Time without a crash.
+    /// Time without a crash, with a process.
     pub running: u64,
     /// Time without a crash, hang or blackhole.
     pub up: u64,
+}
+
+/// Where the process of a server stands. One that is no pod is always there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    #[default]
+    Serving,
+    /// It takes nothing new and finishes what it has.
+    Draining,
+    /// Nobody listens.
+    Absent,
 }
 
 /// What a server does with a request that arrives.
@@ -89,7 +100,7 @@ pub struct Server {
     pub is_shared: bool,
     /// Work does not take exactly its own time.
     is_stretched: bool,
-    /// Some fault is active, or there is something else to look at.
+    /// Some fault is active, it does not serve, or there is something else to look at.
     pub is_troubled: bool,
 }
 
@@ -111,6 +122,10 @@ pub struct Rare {
     pub faults: Vec<u32>,
     /// Tries come on connections that are kept.
     pub is_connected: bool,
+    /// Of a pod.
+    pub presence: Presence,
+    /// What is to blame for what fails while it does not serve, as a strike.
+    pub away_by: Option<u32>,
     /// Counts restarts: what a process remembers is gone when this changes.
     pub incarnation: u32,
     load: Load,
@@ -140,7 +155,7 @@ impl Server {
 
     /// Whether packets reach a process that listens.
     pub fn is_reachable(&self) -> bool {
-        self.rare.crashes == 0 && self.rare.blackholes == 0
+        self.rare.crashes == 0 && self.rare.blackholes == 0 && self.rare.presence == Presence::Serving
     }
 
     /// Neither crashed, nor hanging, nor cut off.
@@ -163,7 +178,7 @@ impl Server {
         change(&mut self.rare);
         self.rare.slow_factor = self.rare.slows.iter().map(|(_, factor)| factor).product();
         self.is_stretched = self.rare.speed != 1.0 || self.rare.slow_factor != 1.0;
-        self.is_troubled = !self.rare.faults.is_empty() || self.rare.is_connected;
+        self.is_troubled = !self.rare.faults.is_empty() || self.rare.is_connected || self.rare.presence != Presence::Serving;
     }
 
     /// The integrals up to `now`. Called at least once a minute, so that 64 bits are enough in between.
@@ -175,7 +190,7 @@ impl Server {
         rare.standing_since = now;
         rare.load.busy += u128::from(std::mem::take(&mut self.busy_ns));
         rare.load.waiting += u128::from(std::mem::take(&mut self.waiting_ns));
-        rare.load.running += if rare.crashes == 0 { span } else { 0 };
+        rare.load.running += if rare.crashes == 0 && rare.presence != Presence::Absent { span } else { 0 };
         rare.load.up += if is_up { span } else { 0 };
         rare.load
     }

@@ -87,6 +87,11 @@ impl Sticky {
         }
     }
 
+    /// A target is no more what it was: nobody is bound to it.
+    pub fn forget_target(&mut self, target: TargetId) {
+        self.entries.retain(|_, entry| entry.target != target);
+    }
+
     /// The user will not come back (its session is over).
     pub fn forget(&mut self, user: u64) {
         if matches!(self.plan, StickyPlan::Cookie { .. }) {

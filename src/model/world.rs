@@ -4,17 +4,19 @@ use super::attempt::{Attempt, Hop, Phase, Request};
 use super::balancer::{self, Balancer, Bar, Finder};
 use super::checker::Checker;
 use super::client::{self, Actor, Client};
+use super::cluster::Cluster;
 use super::connections::Connections;
 use super::data_plane::is_open_road;
 use super::dns::Name;
 use super::event::{Event, Packed, Ref};
 use super::link::Link;
 use super::places::{Places, is_in_zone_of};
-use super::plan::{BalancerPlan, FaultSchedule, Plan, ServerPlan, TargetRef, Topology};
+use super::plan::{BalancerPlan, FaultKind, FaultSchedule, Plan, ServerPlan, TargetRef, Topology};
 use super::retry::Retries;
 use super::rules::Rules;
 use super::server::{Load, Server};
 use super::slab::Slab;
+use crate::control::probe::Kind;
 use crate::dist::Sampler;
 use crate::measure::history::History;
 use crate::measure::{Recorder, RunRecord, Statuses, Timeline, Visits};
@@ -24,9 +26,13 @@ use crate::sim::Calendar;
 use crate::units::{Span, Time};
 use std::sync::Arc;
 
-/// One health check under way.
-pub(super) struct Check {
-    pub checker: u32,
+/// One health check or probe under way.
+#[derive(Clone, Copy)]
+pub(super) enum Check {
+    /// Of a balancer; `token` is that of the checker when it started.
+    Checker { checker: u32, token: u32 },
+    /// Of a kubelet: of this run of the container.
+    Probe { server: u32, kind: Kind, run: u32, started: Time },
 }
 
 /// One fault on one server (or on all of its servers): see `control_plane`.
@@ -65,6 +71,8 @@ pub(super) struct World {
     /// Checkers that watch each server.
     pub watchers: Vec<Vec<u32>>,
     pub strikes: Vec<Strike>,
+    /// Where there are nodes or pods.
+    pub cluster: Option<Box<Cluster>>,
     /// Loads at the end of the warm-up, of the last bin, and of the run.
     pub(super) load_at_warmup: Vec<Load>,
     pub(super) load_at_bin: Vec<Load>,
@@ -162,6 +170,7 @@ impl World {
             check_attempts: Vec::new(),
             visits: vec![Visits::default(); returning],
             strikes: Vec::new(),
+            cluster: None,
             events: 0,
             last_token: 0,
             places,
@@ -174,6 +183,7 @@ impl World {
         self.calendar.schedule(self.plan.warmup, Event::WarmupEnds);
         self.schedule_tick();
         self.begin_operations();
+        self.begin_cluster();
         self.begin_checks();
         if !self.plan.is_pilot {
             // What a fault changes is no transient of the start.
@@ -202,6 +212,7 @@ impl World {
             Event::FaultBegins { strike } => self.fault_begins(strike),
             Event::FaultEnds { strike } => self.fault_ends(strike),
             Event::Operates { operation } => self.operates(operation),
+            Event::Cluster(event) => self.cluster_event(event),
             Event::WarmupEnds => self.warmup_ends(),
             Event::TimelineTick => self.timeline_tick(),
             Event::FirstPacket(connection) => self.if_connected(connection, World::first_packet_arrives),
@@ -249,7 +260,7 @@ impl World {
 
     pub(super) fn end_bin(&mut self, now: Time) {
         let width = (now.0 - self.recorder.timeline.bins.len() as u64 * self.plan.timeline_bin.0).max(1) as f64;
-        let World { recorder, servers, load_at_bin, watchers, checkers, .. } = self;
+        let World { recorder, servers, load_at_bin, watchers, checkers, cluster, balancers, .. } = self;
         recorder.end_bin(|index| {
             let load = servers[index].load(now);
             let before = std::mem::replace(&mut load_at_bin[index], load);
@@ -257,7 +268,11 @@ impl World {
             let busy = (load.busy - before.busy) as f64 / width;
             let watching = &watchers[index];
             let healthy = watching.iter().filter(|checker| checkers[**checker as usize].is_healthy()).count();
-            let in_rotation = if watching.is_empty() { 1.0 } else { healthy as f32 / watching.len() as f32 };
+            let in_rotation = match cluster {
+                Some(cluster) => cluster.share_in_use(index as u32, balancers, watching.iter().map(|checker| &checkers[*checker as usize])),
+                None if watching.is_empty() => 1.0,
+                None => healthy as f32 / watching.len() as f32,
+            };
             (busy + waiting, waiting, in_rotation, servers[index].is_up())
         });
     }
@@ -352,6 +367,8 @@ impl World {
     pub(super) fn strikes_of(&self, fault: u32) -> Vec<Vec<u32>> {
         let plan = &self.topology.faults[fault as usize];
         match plan.schedule {
+            // What a node holds is seen when it is struck.
+            _ if matches!(plan.kind, FaultKind::Node { .. }) => vec![Vec::new()],
             FaultSchedule::Once { .. } | FaultSchedule::Flap { .. } => vec![plan.servers.clone()],
             FaultSchedule::Random { .. } => plan.servers.iter().map(|server| vec![*server]).collect(),
         }

@@ -9,8 +9,10 @@ mod dns;
 mod faults;
 mod load;
 mod names;
+mod nodes;
 mod operations;
 mod places;
+mod pods;
 mod rules;
 mod servers;
 
@@ -36,6 +38,8 @@ pub fn check(scenario: &Scenario, document: &Node) -> Diagnostics {
     checker.dns();
     checker.slow_starts();
     checker.operations();
+    checker.pods();
+    checker.nodes();
     checker.faults();
     if !checker.found.has_errors() {
         checker.requests_of_a_run();

@@ -33,6 +33,9 @@ pub struct Plain {
     /// Every server of a zone.
     #[serde(default)]
     pub zone: Option<String>,
+    /// A node (`worker-2`) with everything on it, of `crash` and `blackhole`: it is cut off, and with `crash` its processes are gone.
+    #[serde(default)]
+    pub node: Option<String>,
     /// When it begins. Default: 0s.
     #[serde(default)]
     pub at: Option<Span>,

@@ -3,7 +3,7 @@
 
 use crate::measure::latency::LogLinear;
 use crate::measure::{
-    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, NameRecord, OpenerRecord, RunRecord,
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, NameRecord, OpenerRecord, PodRecord, RunRecord,
     ServerRecord, Statuses, Timeline, UserLatency,
 };
 use crate::stats;
@@ -58,6 +58,8 @@ pub struct RunFigures {
     /// By balancer, where they are counted.
     pub statuses: Vec<Statuses>,
     pub names: Vec<NameRecord>,
+    /// By group of pods.
+    pub pods: Vec<PodRecord>,
     pub events: u64,
 }
 
@@ -245,6 +247,7 @@ impl RunFigures {
             openers: run.openers.clone(),
             statuses: run.statuses.clone(),
             names: run.names.clone(),
+            pods: run.pods.clone(),
             events: run.events,
         }
     }

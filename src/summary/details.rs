@@ -4,6 +4,7 @@
 //! Times are in seconds from the start of the run, latencies in milliseconds, shares from 0 to 1.
 
 use super::accumulate::{Accumulator, together};
+use super::pods::{self, PodChange, TargetChange};
 use super::to_json;
 use crate::compile::Compiled;
 use crate::measure::history::{History, Sight};
@@ -73,6 +74,11 @@ pub struct VariantDetails {
     pub checks: Vec<Sighting>,
     /// There were more faults, changes or checks than are kept.
     pub is_cut: bool,
+    /// What became of pods and of the targets of balancers that know their members, in the first replication.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<PodChange>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetChange>,
 }
 
 /// Averages over the replications, by bins of equal width (the last may be shorter): at most 400.
@@ -175,6 +181,7 @@ fn variant_details(variant: &Compiled, results: &Accumulator, limits: Limits) ->
     let hundredths = (0..=100).map(|hundredth| f64::from(hundredth) / 100.0);
     let returns = results.runs.iter().any(|run| run.affinity.requests > 0);
     let story = Story::new(variant, results.history.as_ref());
+    let (pods, targets) = pods::changes(variant, results.history.as_ref(), SIGHTINGS_MAX);
     VariantDetails {
         percentiles: percentiles(&latency),
         distribution,
@@ -186,7 +193,9 @@ fn variant_details(variant: &Compiled, results: &Accumulator, limits: Limits) ->
         faults: story.faults,
         rotation: story.rotation,
         checks: story.checks,
-        is_cut: story.is_cut,
+        is_cut: story.is_cut || pods.len().max(targets.len()) == SIGHTINGS_MAX,
+        pods,
+        targets,
     }
 }
 
@@ -301,7 +310,10 @@ impl Story {
         let spells: Vec<_> = history.spells.iter().filter(|spell| is_within(spell.from)).collect();
         let span = |spell: &&crate::measure::history::Spell| FaultSpan {
             fault: topology.faults[spell.fault as usize].name.clone(),
-            is_down: matches!(topology.faults[spell.fault as usize].kind, FaultKind::Crash | FaultKind::Hang | FaultKind::Blackhole),
+            is_down: matches!(
+                topology.faults[spell.fault as usize].kind,
+                FaultKind::Crash | FaultKind::Hang | FaultKind::Blackhole | FaultKind::Node { .. }
+            ),
             servers: spell.servers.iter().map(|server| topology.servers[*server as usize].name.clone()).collect(),
             from_s: spell.from.as_secs_f64(),
             to_s: spell.to.unwrap_or(variant.duration).min(variant.duration).as_secs_f64(),
@@ -354,6 +366,7 @@ mod tests {
             rotation: vec![sight(5, false)],
             checks: vec![sight(4, false), Sight { target: 0, ..sight(4, true) }, sight(13, true)],
             is_cut: false,
+            ..History::default()
         });
         let runs = results([first, record(&[10; 996], 0)]);
         let told = details(source(), "lbsim a.yaml".to_owned(), &[variant("a")], &[runs]);

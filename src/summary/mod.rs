@@ -12,6 +12,7 @@ mod advice;
 mod compare;
 mod connections;
 mod details;
+mod pods;
 mod summarise;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -21,6 +22,7 @@ pub use advice::{Warning, WarningKind, short_path};
 pub use compare::{AgainstFirst, Comparison, Metric};
 pub use connections::{ConnectionsSummary, StatusesSummary};
 pub use details::{Change, Details, FaultSpan, LoadMap, Sighting, SourceText, Timeseries, VariantDetails, details};
+pub use pods::{PodChange, PodSummary, TargetChange};
 pub use summarise::{About, summarise, variant_summary};
 
 use crate::stats::Estimate;
@@ -83,6 +85,9 @@ pub struct VariantSummary {
     pub failover: Vec<Failover>,
     pub affinity: Affinity,
     pub health_checks: HealthChecks,
+    /// By group; only where there are pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<PodSummary>,
     /// Only where the scenario says where clients, balancers or nodes stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,

@@ -1,6 +1,7 @@
 //! From the runs of each variant to the figures that are told of it.
 
 use super::accumulate::{Accumulator, ClassFigures, LatencyFigures, LatencyMetric, RunFigures, ratio, together};
+use super::pods::pods;
 use super::{
     Affinity, Attempts, ClassSummary, ClientFairness, ConnectionsSummary, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary,
     NameSummary, Objective, RecordSummary, Requests, ServerSummary, StatusesSummary, Summary, Traffic, VariantSummary, WaitingSummary,
@@ -81,6 +82,7 @@ pub fn variant_summary(variant: &Compiled, results: &Accumulator) -> VariantSumm
             per_second: runs.average(|run| (run.window_s > 0.0).then(|| run.checks_sent as f64 / run.window_s)),
             false_ejections: runs.count(|run| run.false_ejections),
         },
+        pods: pods(variant, runs),
         traffic: traffic(runs),
         connections: connections(variant, runs),
         statuses: statuses(variant, runs),
@@ -124,19 +126,19 @@ fn traffic(runs: Runs) -> Option<Traffic> {
 
 /// The runs of a variant, to be averaged over.
 #[derive(Clone, Copy)]
-struct Runs<'a>(&'a [RunFigures]);
+pub(super) struct Runs<'a>(pub &'a [RunFigures]);
 
 impl Runs<'_> {
-    fn average(self, value: impl Fn(&RunFigures) -> Option<f64>) -> Figure {
+    pub(super) fn average(self, value: impl Fn(&RunFigures) -> Option<f64>) -> Figure {
         average(self.0.iter().map(value))
     }
 
-    fn count(self, count: impl Fn(&RunFigures) -> u64) -> Figure {
+    pub(super) fn count(self, count: impl Fn(&RunFigures) -> u64) -> Figure {
         self.average(|run| Some(count(run) as f64))
     }
 
     /// What is never above one.
-    fn share(self, value: impl Fn(&RunFigures) -> Option<f64>) -> Figure {
+    pub(super) fn share(self, value: impl Fn(&RunFigures) -> Option<f64>) -> Figure {
         within(self.average(value), 0.0, 1.0)
     }
 

@@ -78,6 +78,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         faults: vec![fault],
         network: None,
         operations: Vec::new(),
+        cluster: None,
     }
 }
 
@@ -159,6 +160,7 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
             server_bins: vec![server_bin(3.0), server_bin(1.0), server_bin(3.0), server_bin(1.0)],
             runs: 1,
         },
+        pods: Vec::new(),
         history: None,
         truncation: None,
         events: 1000,

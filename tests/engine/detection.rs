@@ -15,7 +15,7 @@ struct Setting {
 }
 
 /// Replications; each has a phase of its own.
-const PHASES: u32 = 300;
+pub const PHASES: u32 = 300;
 const BEGINS_S: f64 = 200.0;
 const LASTS_S: f64 = 300.0;
 
@@ -42,7 +42,7 @@ fn bounds(setting: &Setting, outcome_s: f64, before_s: f64, count: u32) -> (f64,
     (earliest, earliest + period(before_s))
 }
 
-fn assert_uniform(what: &str, values: &[f64], (low, high): (f64, f64), slack_s: f64) {
+pub fn assert_uniform(what: &str, values: &[f64], (low, high): (f64, f64), slack_s: f64) {
     assert_eq!(values.len(), PHASES as usize, "{what}: it happened in every run");
     let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(least, most), value| (least.min(*value), most.max(*value)));
     assert!(least >= low - 1e-6 && most <= high + 1e-6, "{what}: {least} to {most}, not within {low} to {high}");

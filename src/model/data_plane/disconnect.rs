@@ -19,7 +19,6 @@ pub(in crate::model) enum Ending {
     /// At once, with the requests on them.
     Reset,
     /// What is on them is answered, nothing more is taken.
-    #[allow(dead_code)] // For processes that are told to end.
     Clean,
     /// At once, and nobody hears of it.
     Silent,
@@ -228,7 +227,6 @@ impl World {
     }
 
     /// A balancer ends: the connections to it, through it, and those that it opened. `Clean`: what is on them is answered.
-    #[allow(dead_code)] // For balancers that run in pods.
     pub(in crate::model) fn close_connections_of(&mut self, balancer: u32, ending: Ending) {
         self.end_connections_at(TargetRef::Balancer(balancer), ending);
         if ending == Ending::Clean {

@@ -38,7 +38,13 @@ pub(crate) fn is_open_road(topology: &Topology) -> bool {
     });
     let servers = topology.servers.iter().all(|server| is_instant(&server.latency) && !server.is_ps);
     let is_class_short = topology.classes.len() <= usize::from(u16::MAX);
-    waits_for_nothing && is_class_short && balancer.timeout.is_none() && topology.faults.is_empty() && clients && servers
+    waits_for_nothing
+        && is_class_short
+        && balancer.timeout.is_none()
+        && topology.faults.is_empty()
+        && topology.cluster.is_none()
+        && clients
+        && servers
 }
 
 impl World {

@@ -5,6 +5,7 @@ use crate::measure::statuses::mark;
 use crate::model::attempt::{Attempt, Phase, Request};
 use crate::model::balancer::Finder;
 use crate::model::client::NONE;
+use crate::model::cluster::planned_group;
 use crate::model::event::{Event, Ref};
 use crate::model::plan::ArrivalPlan;
 use crate::model::world::World;
@@ -47,7 +48,8 @@ impl World {
         let to_other = retries.as_ref().is_some_and(|retries| retries.is_to_other());
         let Some(wait) = retries.and_then(|retries| retries.wait(failure, request.retries, now)) else {
             let (sent, is_counted) = (request.sent, request.is_counted);
-            self.recorder.request_failed(failure, (strike != NONE).then_some(strike), sent, is_counted);
+            let strike = self.fault_to_blame(strike, is_counted);
+            self.recorder.request_failed(failure, strike, sent, is_counted);
             return self.close_request(index);
         };
         request.retries += 1;
@@ -57,6 +59,16 @@ impl World {
         self.count_retry(index);
         self.requests.retire(index);
         self.calendar.schedule(now + wait, Event::ClientRetry(self.requests.at(index)));
+    }
+
+    /// The fault that a failure is booked under; what a controller did as planned is booked under its pods.
+    pub(in crate::model) fn fault_to_blame(&mut self, strike: u32, is_counted: bool) -> Option<u32> {
+        match planned_group(strike) {
+            Some(group) if is_counted => self.planned_failure(group),
+            None if strike != NONE => return Some(strike),
+            _ => {}
+        }
+        None
     }
 
     /// The next try of a request has a service time of its own.
@@ -144,7 +156,9 @@ impl World {
     }
 
     pub(in crate::model) fn is_at_server(&self, attempt: u32) -> bool {
-        matches!(self.attempts[attempt].phase, Phase::ToServer | Phase::Queued | Phase::InService | Phase::Lost | Phase::Unconnected)
+        let Attempt { phase, server, .. } = self.attempts[attempt];
+        // What was lost on its way has been at no server.
+        matches!(phase, Phase::ToServer | Phase::Queued | Phase::InService | Phase::Lost | Phase::Unconnected) && server != NONE
     }
 
     /// Nobody waits any more at hop `outer` and outside it: the balancers from there on close their connections; the server
@@ -190,16 +204,19 @@ impl World {
                 self.servers[server as usize].leaves_line(now);
                 self.attempts.retire(attempt);
                 self.attempts[attempt].phase = Phase::Cancelled;
+                self.rests(server);
             }
             Phase::InService if self.servers[server as usize].is_shared => {
                 self.servers[server as usize].cancel_shared(attempt, now);
                 self.free_attempt(attempt);
                 self.schedule_sharing(server);
+                self.rests(server);
             }
             Phase::InService => {
                 self.free_attempt(attempt);
                 self.servers[server as usize].release(now);
                 self.start_waiting(server);
+                self.rests(server);
             }
             _ => self.free_attempt(attempt),
         }

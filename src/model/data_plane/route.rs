@@ -116,6 +116,9 @@ impl World {
             Pick::Target(target) => self.send_to_target(attempt, balancer, target),
             Pick::Wait => self.wait(attempt, None),
             Pick::Nobody => {
+                if let Some(strike) = self.cut_off_by(balancer) {
+                    return self.lose_at_balancer(attempt, strike);
+                }
                 self.attempts[attempt].strike = self.blame_balancer(balancer);
                 self.attempts[attempt].failure = Some(Failure::NoServer);
                 self.leave_balancer(attempt);

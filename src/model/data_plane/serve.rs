@@ -4,7 +4,7 @@ use crate::measure::recorder::Served;
 use crate::model::attempt::{Attempt, Phase};
 use crate::model::client::NONE;
 use crate::model::event::Event;
-use crate::model::server::Admission;
+use crate::model::server::{Admission, Presence};
 use crate::model::world::World;
 use crate::rng;
 use crate::scenario::Failure;
@@ -66,7 +66,8 @@ impl World {
     pub(in crate::model) fn meets_fault(&mut self, attempt: u32) {
         let server = self.attempts[attempt].server;
         let strike = self.blame_server(server);
-        if self.servers[server as usize].rare.blackholes == 0 && self.servers[server as usize].rare.crashes > 0 {
+        let state = &self.servers[server as usize].rare;
+        if state.blackholes == 0 && (state.crashes > 0 || state.presence != Presence::Serving) {
             return self.answer_failure(attempt, Failure::ConnectFailure, strike);
         }
         let Attempt { check, is_abandoned, .. } = self.attempts[attempt];
@@ -78,7 +79,7 @@ impl World {
 
     /// Whoever opens a connection that nothing answers gives up after its connect timeout: the balancer that sent the try, or the one before
     /// it where that looks at connections only. On a connection that is kept there is nothing to open.
-    fn waits_for_connection(&mut self, attempt: u32) {
+    pub(in crate::model) fn waits_for_connection(&mut self, attempt: u32) {
         let Attempt { request, open_hops, .. } = self.attempts[attempt];
         if self.connections.seat(attempt, open_hops).is_some() {
             return;
@@ -178,26 +179,46 @@ impl World {
         }
     }
 
+    /// Something has left a server: a pod that only finishes what it has may end.
+    #[inline(always)]
+    pub(in crate::model) fn rests(&mut self, server: u32) {
+        if self.servers[server as usize].is_troubled {
+            self.server_rests(server);
+        }
+    }
+
+    /// The work is done at a server that is not as others are. Whether all is said about it.
+    #[inline(never)]
+    fn is_served_in_trouble(&mut self, attempt: u32) -> bool {
+        let server = self.attempts[attempt].server;
+        if self.servers[server as usize].rare.blackholes > 0 {
+            self.lose(attempt, self.blame_server(server));
+            return true;
+        }
+        self.server_rests(server);
+        if self.servers[server as usize].rare.is_connected {
+            self.served_on_connection(attempt);
+            return true;
+        }
+        false
+    }
+
     /// The work is done.
     #[inline(always)]
     pub(in crate::model) fn served(&mut self, attempt: u32) {
-        let done = &mut self.attempts[attempt];
+        let done = &self.attempts[attempt];
         let server = done.server;
         if done.check != NONE {
             return self.check_served(attempt);
         }
         if done.is_abandoned {
-            return self.free_attempt(attempt);
+            self.free_attempt(attempt);
+            return self.rests(server);
         }
-        let state = &self.servers[server as usize];
-        if state.is_troubled {
-            if state.rare.blackholes > 0 {
-                return self.lose(attempt, self.blame_server(server));
-            }
-            if state.rare.is_connected {
-                return self.served_on_connection(attempt);
-            }
+        if self.servers[server as usize].is_troubled && self.is_served_in_trouble(attempt) {
+            return;
         }
+        let done = &self.attempts[attempt];
         if done.will_fail {
             let strike = done.strike;
             return self.answer_failure(attempt, Failure::ServerError, strike);

@@ -128,8 +128,6 @@ impl World {
     }
 
     /// A pod has been placed: from now on the server stands there. Balancers that keep to their zone see it come or go.
-    // Called where pods are placed; servers that are not pods stay where they are.
-    #[allow(dead_code)]
     pub(in crate::model) fn move_server(&mut self, server: u32, place: Place) {
         let Some(places) = &mut self.places else { return };
         places.servers[server as usize] = place;

@@ -79,6 +79,7 @@ fn run(shape: &Shape, place: usize, replication: u64) -> RunRecord {
         rotation: vec![sight(50 + place as u64, false), sight(90, true)],
         checks: (0..120).step_by(5).map(|tenths| sight(tenths, !(40..80).contains(&tenths))).collect(),
         is_cut: false,
+        ..History::default()
     });
     run.failover.faults[0].detected_after_s = (shape.failed > 0).then_some(1.0 + place as f64 / 10.0);
     (0..shape.failed).for_each(|_| run.attempts.fail(Failure::Reset));

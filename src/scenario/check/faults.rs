@@ -13,6 +13,7 @@ struct Common<'a> {
     name: &'static str,
     server: Option<&'a str>,
     zone: Option<&'a str>,
+    node: Option<&'a str>,
     at: Option<Span>,
     lasts: Option<Span>,
     mtbf: Option<&'a Distribution>,
@@ -22,11 +23,12 @@ struct Common<'a> {
 impl<'a> Common<'a> {
     fn of(fault: &'a Fault) -> Common<'a> {
         macro_rules! common {
-            ($name:literal, $f:ident, $mtbf:expr, $mttr:expr) => {
+            ($name:literal, $f:ident, $node:expr, $mtbf:expr, $mttr:expr) => {
                 Common {
                     name: $name,
                     server: $f.server.as_deref(),
                     zone: $f.zone.as_deref(),
+                    node: $node,
                     at: $f.at,
                     lasts: $f.lasts,
                     mtbf: $mtbf,
@@ -35,12 +37,12 @@ impl<'a> Common<'a> {
             };
         }
         match fault {
-            Fault::Crash(f) => common!("crash", f, f.mtbf.as_ref(), f.mttr.as_ref()),
-            Fault::Hang(f) => common!("hang", f, f.mtbf.as_ref(), f.mttr.as_ref()),
-            Fault::Blackhole(f) => common!("blackhole", f, f.mtbf.as_ref(), f.mttr.as_ref()),
-            Fault::Errors(f) => common!("errors", f, f.mtbf.as_ref(), f.mttr.as_ref()),
-            Fault::Slow(f) => common!("slow", f, f.mtbf.as_ref(), f.mttr.as_ref()),
-            Fault::Flap(f) => common!("flap", f, None, None),
+            Fault::Crash(f) => common!("crash", f, f.node.as_deref(), f.mtbf.as_ref(), f.mttr.as_ref()),
+            Fault::Hang(f) => common!("hang", f, f.node.as_deref(), f.mtbf.as_ref(), f.mttr.as_ref()),
+            Fault::Blackhole(f) => common!("blackhole", f, f.node.as_deref(), f.mtbf.as_ref(), f.mttr.as_ref()),
+            Fault::Errors(f) => common!("errors", f, None, f.mtbf.as_ref(), f.mttr.as_ref()),
+            Fault::Slow(f) => common!("slow", f, None, f.mtbf.as_ref(), f.mttr.as_ref()),
+            Fault::Flap(f) => common!("flap", f, None, None, None),
         }
     }
 }
@@ -74,6 +76,19 @@ impl Checker<'_> {
 
     fn place(&mut self, path: &Path, fault: &Common, zones: &BTreeSet<&str>) {
         let scenario = self.scenario;
+        if let Some(node) = fault.node {
+            let path = path.field("node");
+            return match (fault.server, fault.zone) {
+                _ if !matches!(fault.name, "crash" | "blackhole") => {
+                    self.error(
+                        &path,
+                        format!("is given for `{}`; a node as a whole crashes (`crash`) or is cut off (`blackhole`)", fault.name),
+                    );
+                }
+                (None, None) => self.node(&path, node),
+                _ => self.error(&path, "is given beside `server` or `zone`; a fault hits one of them"),
+            };
+        }
         match (fault.server, fault.zone) {
             (None, None) => self.error(path, "hits nobody; say `server: <a server or group>` or `zone: <a zone>`"),
             (Some(_), Some(_)) => self.error(&path.field("zone"), "is given beside `server`; a fault hits the one or the other"),

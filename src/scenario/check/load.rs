@@ -5,7 +5,7 @@ use super::Checker;
 use super::names::Named;
 use crate::dist::Distribution;
 use crate::document::Path;
-use crate::scenario::{Arrivals, Client, Limit, ServerGroup, SessionLength};
+use crate::scenario::{Arrivals, Client, Limit, Pods, ServerGroup, SessionLength};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The mean in seconds, where it can be read off the parameters.
@@ -75,6 +75,11 @@ fn work_s(client: &Client) -> Option<f64> {
     Some(weighted / client.requests.iter().map(|class| class.weight).sum::<f64>())
 }
 
+/// As many as the autoscaler may start.
+fn most_pods(pods: &Pods) -> u32 {
+    pods.autoscale.as_ref().map_or(pods.replicas, |autoscale| autoscale.max)
+}
+
 impl Checker<'_> {
     /// More than can be simulated.
     pub(super) fn requests_of_a_run(&mut self) {
@@ -125,7 +130,8 @@ impl Checker<'_> {
             Limit::Bounded(slots) => Some(f64::from(slots) * group.speed),
             Limit::Unbounded => None,
         };
-        let whole: Option<f64> = groups.values().map(|group| Some(of_one(group)? * f64::from(group.count))).sum();
+        let whole: Option<f64> =
+            groups.values().map(|group| Some(of_one(group)? * f64::from(group.pods.as_ref().map_or(group.count, most_pods)))).sum();
         let single: Option<f64> = singles.iter().filter(|((name, _), _)| !groups.contains_key(name)).map(|(_, group)| of_one(group)).sum();
         Some(whole? + single?)
     }

@@ -1,0 +1,214 @@
+//! Nodes, pods, members and operations.
+
+use super::places::Ground;
+use super::{Names, sampler};
+use crate::control::endpoints::{TrafficDistribution, TrafficPolicy as Policy};
+use crate::control::probe;
+use crate::control::replica_calculator::{Mistrust, Target, Tolerance};
+use crate::control::rolling_update::{self, Budget};
+use crate::control::scheduler::Resources;
+use crate::control::{defaults, hpa};
+use crate::input::Inputs;
+use crate::model::client::NONE;
+use crate::model::cluster::plan::{
+    AutoscalePlan, ClusterPlan, MembersKind, MembersPlan, NodeAutoscalePlan, NodeGroupPlan, NodePlan, OperationPlan, PodGroupPlan,
+    ProbePlan,
+};
+use crate::model::plan::{BalancerPlan, ServerPlan};
+use crate::scenario::{
+    Amount, Autoscale, Layer, Members, NodeGroup, Operation, Pods, Prefer, Probe, Scaling, Scenario, Select, ServerGroup, TrafficPolicy,
+};
+use crate::units::Time;
+use std::sync::Arc;
+
+fn most_nodes(group: &NodeGroup) -> u32 {
+    group.autoscale.as_ref().map_or(group.count, |autoscale| autoscale.max.max(group.count))
+}
+
+/// Whether anything comes and goes, or can be lost with a node.
+fn has_cluster(scenario: &Scenario) -> bool {
+    !scenario.nodes.is_empty()
+        || scenario.servers.iter().any(|group| group.pods.is_some())
+        || scenario.balancers.iter().any(|balancer| balancer.members.is_some())
+}
+
+pub(super) fn compile_cluster(
+    scenario: &Scenario,
+    servers: &[ServerPlan],
+    balancers: &[BalancerPlan],
+    names: &Names,
+    ground: &Ground,
+    inputs: &Inputs,
+) -> Result<Option<Arc<ClusterPlan>>, String> {
+    if !has_cluster(scenario) {
+        return Ok(None);
+    }
+    let with_pods: Vec<(&ServerGroup, &Pods)> = scenario.servers.iter().filter_map(|group| Some((group, group.pods.as_ref()?))).collect();
+    let group_of = |server: &ServerPlan| {
+        let place = with_pods.iter().position(|(group, _)| group.name == server.group);
+        place.map_or(NONE, |place| place as u32)
+    };
+    let pod_group = |name: &str| {
+        let place = with_pods.iter().position(|(group, _)| group.name == name);
+        place.map(|place| place as u32).ok_or_else(|| format!("`{name}` has no pods"))
+    };
+    let mut operations = Vec::new();
+    for operation in &scenario.operations {
+        let (at, operation) = match operation {
+            Operation::Rollout { group, at } => (at, OperationPlan::Rollout { group: pod_group(group)? }),
+            Operation::Scale { group, replicas, at } => (at, OperationPlan::Scale { group: pod_group(group)?, replicas: *replicas }),
+            Operation::Drain { node, at } => (at, OperationPlan::Drain { node: ground.node(node)? }),
+            Operation::Weights { .. } => continue,
+        };
+        operations.push((Time(at.0), operation));
+    }
+    let mut first = 0;
+    let mut node_groups = Vec::new();
+    let mut nodes = Vec::new();
+    for group in &scenario.nodes {
+        let most = most_nodes(group);
+        for number in 0..most {
+            let name = format!("{}-{}", group.name, number + 1);
+            let zone = ground.zone_of_node(&name);
+            let allocatable = Resources { cpu_milli: group.cpu.0, memory: group.memory.0 };
+            nodes.push(NodePlan { name, zone, allocatable, is_there_at_start: number < group.count });
+        }
+        let autoscale = group.autoscale.as_ref().map(|autoscale| NodeAutoscalePlan {
+            scan: autoscale.scan,
+            boot: sampler(&autoscale.boot, inputs),
+            idle: autoscale.idle,
+        });
+        node_groups.push(NodeGroupPlan { first, count: group.count, most, autoscale });
+        first += most;
+    }
+    let members = balancers.iter().map(|plan| {
+        let balancer = scenario.balancers.iter().find(|balancer| balancer.name == plan.name)?;
+        let healthy_after = plan.check.as_ref().map_or(1, |check| check.healthy_after);
+        // An Application Load Balancer takes a new target after one pass; a Network Load Balancer after as many as an unhealthy one.
+        let first_passes = if balancer.layer == Layer::L7 { defaults::target_group::FIRST_PASSES_ALB } else { healthy_after };
+        balancer.members.as_ref().map(|members| compile_members(members, first_passes, inputs))
+    });
+    Ok(Some(Arc::new(ClusterPlan {
+        zones: ground.zones(),
+        nodes,
+        node_groups,
+        groups: with_pods.iter().map(|(group, pods)| compile_pods(group, pods, names, inputs)).collect::<Result<_, _>>()?,
+        group_of: servers.iter().map(group_of).collect(),
+        places: servers.iter().map(|server| server.place).collect(),
+        balancers: balancers.iter().map(|balancer| balancer.routing.place).collect(),
+        members: members.collect(),
+        operations,
+    })))
+}
+
+fn compile_pods(group: &ServerGroup, pods: &Pods, names: &Names, inputs: &Inputs) -> Result<PodGroupPlan, String> {
+    let budget = pods.disruption_budget.and_then(|budget| match (budget.min_available, budget.max_unavailable) {
+        (Some(available), _) => Some(Budget::MinAvailable(amount(available))),
+        (None, unavailable) => unavailable.map(|unavailable| Budget::MaxUnavailable(amount(unavailable))),
+    });
+    Ok(PodGroupPlan {
+        name: group.name.clone(),
+        servers: names.servers(&group.name)?,
+        replicas: pods.replicas,
+        request: Resources { cpu_milli: pods.cpu.0, memory: pods.memory.0 },
+        image_pull: sampler(&pods.image_pull, inputs),
+        start: sampler(&pods.start, inputs),
+        startup: pods.startup_probe.as_ref().map(compile_probe),
+        readiness: pods.readiness_probe.as_ref().map(compile_probe),
+        liveness: pods.liveness_probe.as_ref().map(compile_probe),
+        pre_stop: pods.pre_stop,
+        grace: pods.grace,
+        on_term: pods.on_term,
+        max_surge: amount(pods.rolling_update.max_surge),
+        max_unavailable: amount(pods.rolling_update.max_unavailable),
+        min_ready: pods.rolling_update.min_ready,
+        autoscale: pods.autoscale.as_ref().map(compile_autoscale),
+        budget,
+        gates: pods.readiness_gates.iter().map(|balancer| names.balancer(balancer)).collect::<Result<_, _>>()?,
+    })
+}
+
+/// Kubernetes takes whole percentages.
+fn amount(amount: Amount) -> rolling_update::Amount {
+    match amount {
+        Amount::Count(count) => rolling_update::Amount::Count(count),
+        Amount::Share(share) => rolling_update::Amount::Percent((share.0 * 100.0).round() as u32),
+    }
+}
+
+fn compile_probe(probe: &Probe) -> ProbePlan {
+    let settings = probe::Probe {
+        initial_delay: probe.initial_delay,
+        period: probe.period,
+        timeout: probe.timeout,
+        success_threshold: probe.success_threshold,
+        failure_threshold: probe.failure_threshold,
+    };
+    ProbePlan { probe: settings, is_http: probe.http.is_some(), joins_queue: probe.probes_queue }
+}
+
+fn compile_autoscale(autoscale: &Autoscale) -> AutoscalePlan {
+    let target = match (autoscale.utilization, autoscale.in_flight) {
+        (None, Some(in_flight)) => Target::AverageValue((in_flight * 1000.0).round() as u64),
+        (utilization, _) => {
+            let default = f64::from(defaults::hpa::CPU_TARGET_PERCENT) / 100.0;
+            Target::Utilization((utilization.map_or(default, |share| share.0) * 100.0).round() as u32)
+        }
+    };
+    AutoscalePlan {
+        config: hpa::Config {
+            min_replicas: autoscale.min,
+            max_replicas: autoscale.max,
+            up: rules(autoscale.scale_up.as_ref(), hpa::Rules::default_up()),
+            down: rules(autoscale.scale_down.as_ref(), hpa::Rules::default_down()),
+        },
+        target,
+        sync: autoscale.sync,
+        window: autoscale.metrics_window,
+        tolerance: Tolerance { down: autoscale.tolerance.0, up: autoscale.tolerance.0 },
+        mistrust: Mistrust { cpu_initialization: autoscale.cpu_initialization, initial_readiness_delay: autoscale.initial_readiness_delay },
+    }
+}
+
+fn rules(given: Option<&Scaling>, default: hpa::Rules) -> hpa::Rules {
+    let Some(given) = given else { return default };
+    let policy = |policy: &crate::scenario::ScalingPolicy| hpa::Policy {
+        change: match policy.change {
+            Amount::Count(pods) => hpa::Change::Pods(pods),
+            Amount::Share(share) => hpa::Change::Percent((share.0 * 100.0).round() as u32),
+        },
+        period: policy.period,
+    };
+    hpa::Rules {
+        window: given.window.unwrap_or(default.window),
+        select: match given.select {
+            Select::Max => hpa::Select::Max,
+            Select::Min => hpa::Select::Min,
+            Select::Disabled => hpa::Select::Disabled,
+        },
+        policies: given.policies.as_ref().map_or(default.policies, |policies| policies.iter().map(policy).collect()),
+    }
+}
+
+fn compile_members(members: &Members, first_passes: u32, inputs: &Inputs) -> MembersPlan {
+    match members {
+        Members::Endpoints { delay, traffic, prefer } => MembersPlan {
+            delay: sampler(delay, inputs),
+            kind: MembersKind::Endpoints {
+                traffic: match traffic {
+                    TrafficPolicy::Cluster => Policy::Cluster,
+                    TrafficPolicy::Local => Policy::Local,
+                },
+                prefer: match prefer {
+                    Prefer::None => TrafficDistribution::Any,
+                    Prefer::SameZone => TrafficDistribution::PreferSameZone,
+                    Prefer::SameNode => TrafficDistribution::PreferSameNode,
+                },
+            },
+        },
+        Members::TargetGroup { delay, deregistration_delay } => MembersPlan {
+            delay: sampler(delay, inputs),
+            kind: MembersKind::TargetGroup { deregistration_delay: *deregistration_delay, first_passes },
+        },
+    }
+}

@@ -1,0 +1,188 @@
+//! What faults do to pods and nodes: a crash ends a container, the loss of a node cuts off everything on it.
+
+use super::event::Timer;
+use super::{Phase, planned};
+use crate::model::balancer::Bar;
+use crate::model::client::NONE;
+use crate::model::data_plane::Ending;
+use crate::model::plan::{FaultKind, TargetRef};
+use crate::model::server::Presence;
+use crate::model::world::World;
+
+const TIMERS: [Timer; Timer::COUNT] = [Timer::Pulled, Timer::Listens, Timer::Restarts, Timer::Term, Timer::Kill, Timer::Available];
+
+impl World {
+    /// A crash fault strikes a server: a pod's container exits, and its kubelet starts it again, which fails as long as the fault lasts.
+    pub(in crate::model) fn pod_crashes(&mut self, server: u32, strike: u32) {
+        if self.cluster.as_ref().is_some_and(|cluster| cluster.pod(server).is_some()) {
+            self.container_exits(server, strike);
+        }
+    }
+
+    /// A hang is the state of a process: a new one does not have it.
+    pub(super) fn end_hangs(&mut self, server: u32) {
+        let hanging: Vec<u32> = self.servers[server as usize].rare.faults.clone();
+        for strike in hanging {
+            let fault = self.strikes[strike as usize].fault;
+            if self.topology.faults[fault as usize].kind == FaultKind::Hang {
+                self.release_server(server, strike, FaultKind::Hang);
+            }
+        }
+    }
+
+    // ---- Nodes --------------------------------------------------------------------------------------------------------
+
+    /// The servers and the checked pairs that the loss of a node concerns now.
+    pub(in crate::model) fn aim_at_node(&mut self, tracked: u32, node: u32) {
+        let cluster = self.cluster();
+        let servers: Vec<u32> = (0..cluster.places.len() as u32).filter(|server| cluster.places[*server as usize].node == node).collect();
+        let mut pairs = self.pairs_of(&servers);
+        for (index, checker) in self.checkers.iter().enumerate() {
+            if let TargetRef::Balancer(inner) = self.balancers[checker.balancer as usize].to[checker.target as usize]
+                && self.cluster().plan.balancers[inner as usize].node == node
+            {
+                pairs.push((index as u32, self.balancers[checker.balancer as usize].is_good(checker.target)));
+            }
+        }
+        self.recorder.failover.aim(tracked, servers, pairs.into_iter());
+    }
+
+    /// After its servers were cut off: the node itself, and the balancers on it.
+    pub(in crate::model) fn node_struck(&mut self, node: u32, strike: u32, crashes: bool) {
+        self.node_is_lost(node, strike);
+        if crashes {
+            for server in self.cluster().pods_on(node) {
+                self.stop_timers(server, &TIMERS);
+                let Some(pod) = self.cluster_mut().pod_mut(server) else { continue };
+                if pod.run != 0 {
+                    pod.run = 0;
+                    pod.phase = Phase::BackOff;
+                    self.stand(server, Presence::Absent, Some(strike));
+                    self.servers[server as usize].rare.incarnation += 1;
+                }
+            }
+        }
+        for balancer in self.balancers_on(node) {
+            self.cluster_mut().lost_balancers[balancer as usize].push(strike);
+            self.balancers[balancer as usize].bar(Bar::Lost, |_| true);
+            self.lose_requests_of(balancer, strike);
+        }
+    }
+
+    pub(in crate::model) fn node_released(&mut self, node: u32, strike: u32, crashed: bool) {
+        self.node_is_back(node, strike);
+        for balancer in self.balancers_on(node) {
+            let lost_by = &mut self.cluster_mut().lost_balancers[balancer as usize];
+            lost_by.retain(|active| *active != strike);
+            if lost_by.is_empty() {
+                self.balancers[balancer as usize].bar(Bar::Lost, |_| false);
+                self.dispatch_waiting(balancer);
+            }
+        }
+        if self.cluster().is_lost(node) {
+            return;
+        }
+        for server in self.cluster().pods_on(node) {
+            self.kubelet_is_back(server, crashed);
+        }
+    }
+
+    /// What becomes of a pod whose node is back.
+    fn kubelet_is_back(&mut self, server: u32, crashed: bool) {
+        let now = self.now();
+        let Some(pod) = self.cluster().pod(server) else { return };
+        let group = self.cluster().slots[server as usize].group;
+        match (pod.is_terminating, pod.phase) {
+            (true, _) => self.end_pod(server),
+            (false, Phase::Pending | Phase::Pulling) => self.pod_bound(server),
+            (false, Phase::BackOff) if crashed => {
+                self.cluster_mut().groups[group as usize].figures.restarted(now);
+                self.start_container(server);
+            }
+            (false, _) => self.refresh_readiness(server),
+        }
+    }
+
+    /// A pod of a node that was given up: its slot is free for another one.
+    pub(super) fn give_up_pod(&mut self, server: u32) {
+        let group = self.cluster().slots[server as usize].group;
+        for strike in self.servers[server as usize].rare.faults.clone() {
+            let fault = self.strikes[strike as usize].fault;
+            let kind = self.topology.faults[fault as usize].kind;
+            if matches!(kind, FaultKind::Node { .. }) {
+                self.release_server(server, strike, kind);
+                self.stand(server, Presence::Absent, Some(strike));
+                self.lose_all_of(server, strike);
+            }
+        }
+        self.stand(server, Presence::Absent, Some(planned(group)));
+        if let Some(pod) = self.cluster_mut().pod_mut(server) {
+            let was_ready = std::mem::replace(&mut pod.is_ready, false);
+            debug_assert!(!was_ready, "the pods of a node that is given up are not ready");
+        }
+        self.pod_gone(server);
+    }
+
+    /// What a server holds will never be answered.
+    fn lose_all_of(&mut self, server: u32, strike: u32) {
+        self.servers[server as usize].rare.blackholes += 1;
+        self.empty_server(server, strike, false);
+        self.servers[server as usize].rare.blackholes -= 1;
+    }
+
+    // ---- Balancers on a node ------------------------------------------------------------------------------------------
+
+    fn balancers_on(&self, node: u32) -> Vec<u32> {
+        let places = &self.cluster().plan.balancers;
+        (0..places.len() as u32).filter(|balancer| places[*balancer as usize].node == node).collect()
+    }
+
+    /// The strike that has cut a balancer off.
+    pub(in crate::model) fn cut_off_by(&self, balancer: u32) -> Option<u32> {
+        self.cluster.as_ref().and_then(|cluster| cluster.lost_balancers[balancer as usize].last().copied())
+    }
+
+    /// A request has come to a balancer that is cut off: nothing will come back. Whoever sent it there may give up connecting.
+    pub(in crate::model) fn lose_at_balancer(&mut self, attempt: u32, strike: u32) {
+        self.attempts[attempt].server = NONE;
+        self.lose(attempt, strike);
+        self.waits_for_connection(attempt);
+    }
+
+    /// Everything that is on its way through a balancer is lost; servers beyond it work on for nobody.
+    fn lose_requests_of(&mut self, balancer: u32, strike: u32) {
+        self.blame_for_cut(balancer, |_| true, strike);
+        self.close_connections_of(balancer, Ending::Silent);
+    }
+
+    /// A balancer closes its connections to a target that it has waited for long enough.
+    pub(super) fn cut_target(&mut self, balancer: u32, target: u32) {
+        self.blame_for_cut(balancer, |other| other == target, self.planned_end(balancer, target));
+        self.reset_established(balancer, target);
+    }
+
+    /// What is under way through a balancer to some of its targets is going to be cut, because of this.
+    fn blame_for_cut(&mut self, balancer: u32, is_target: impl Fn(u32) -> bool, strike: u32) {
+        for attempt in 0..self.attempts.capacity() {
+            let held = &self.attempts[attempt];
+            if held.is_free() || held.is_abandoned || held.request == NONE {
+                continue;
+            }
+            let first = self.hop_place(attempt, 0);
+            let hops = &self.hops[first..first + usize::from(held.open_hops)];
+            if hops.iter().any(|hop| hop.balancer == balancer && is_target(hop.target)) {
+                self.attempts[attempt].strike = strike;
+            }
+        }
+    }
+
+    fn planned_end(&self, balancer: u32, target: u32) -> u32 {
+        match self.balancers[balancer as usize].to[target as usize] {
+            TargetRef::Server(server) => match self.cluster().slots[server as usize].group {
+                NONE => NONE,
+                group => planned(group),
+            },
+            TargetRef::Balancer(_) => NONE,
+        }
+    }
+}

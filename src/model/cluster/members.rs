@@ -1,0 +1,484 @@
+//! Who of its targets a balancer knows as members: endpoints that are ready, told with a delay, or targets that a controller registers.
+//!
+//! What changes at a pod is written into a *condition*; each balancer that cares is sent it as news, which arrives later. News that is
+//! overtaken by newer news is dropped. From what it knows a balancer works out its members: those it may send new requests to, as far as
+//! its health checks let it.
+
+use super::event::ClusterEvent;
+use super::plan::MembersKind;
+use super::{Cluster, Slot};
+use crate::control::endpoints::{self, Endpoint, Proxy, TrafficDistribution};
+use crate::measure::history::{TargetMoment, TargetState};
+use crate::model::balancer::{Balancer, Bar};
+use crate::model::checker::Checker;
+use crate::model::client::NONE;
+use crate::model::event::Ref;
+use crate::model::places::{NOWHERE, Place};
+use crate::model::plan::TargetRef;
+use crate::model::world::World;
+use crate::rng::{self, Rng};
+use crate::units::Span;
+
+/// What can be known of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::model) struct Condition {
+    /// Which pod it is; 0: none is there.
+    birth: u32,
+    is_ready: bool,
+    is_serving: bool,
+    is_terminating: bool,
+    place: Place,
+}
+
+const NOBODY: Condition = Condition { birth: 0, is_ready: false, is_serving: false, is_terminating: false, place: NOWHERE };
+
+/// A change on its way to a balancer.
+pub(in crate::model) struct News {
+    balancer: u32,
+    target: u32,
+    number: u32,
+    condition: Condition,
+}
+
+/// A balancer's knowledge of its targets.
+pub(in crate::model) struct Members {
+    /// By target: what it was told last, and the number of that.
+    told: Vec<(Condition, u32)>,
+    /// What has arrived.
+    known: Vec<(Condition, u32)>,
+    is_member: Vec<bool>,
+    /// By target: the token of the end of its draining; 0: it does not drain.
+    draining: Vec<u32>,
+    rng: Rng,
+    /// The checker of the first target, or, without checks, a number for the failover tracker.
+    pub first_pair: u32,
+    pub has_checks: bool,
+}
+
+impl Members {
+    pub fn is_member(&self, target: u32) -> bool {
+        self.is_member[target as usize]
+    }
+}
+
+impl World {
+    /// Everybody knows how it stands at the start.
+    pub(super) fn begin_members(&mut self) {
+        let plan = self.cluster().plan.clone();
+        let topology = self.topology.clone();
+        for (balancer, members) in plan.members.iter().enumerate() {
+            let balancer_plan = &topology.balancers[balancer];
+            let n = balancer_plan.targets.len();
+            let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("balancer/{}/members", balancer_plan.name));
+            let state = members.as_ref().map(|_| Members {
+                told: vec![(NOBODY, 0); n],
+                known: vec![(NOBODY, 0); n],
+                is_member: vec![false; n],
+                draining: vec![0; n],
+                rng,
+                first_pair: NONE,
+                has_checks: balancer_plan.check.is_some(),
+            });
+            self.cluster_mut().members.push(state);
+        }
+        for balancer in 0..plan.members.len() as u32 {
+            self.begin_balancer(balancer);
+        }
+    }
+
+    fn begin_balancer(&mut self, balancer: u32) {
+        if self.cluster().members[balancer as usize].is_none() {
+            return;
+        }
+        let n = self.balancers[balancer as usize].to.len();
+        for target in 0..n as u32 {
+            let condition = self.condition_of(balancer, target);
+            if let Some(members) = &mut self.cluster_mut().members[balancer as usize] {
+                (members.told[target as usize].0, members.known[target as usize].0) = (condition, condition);
+            }
+        }
+        let is_member = self.cluster().members_by_knowledge(balancer);
+        for target in (0..n as u32).filter(|target| is_member[*target as usize]) {
+            self.show_target(balancer, target, TargetState::Healthy);
+        }
+        self.balancers[balancer as usize].bar(Bar::Member, |target| !is_member[target as usize]);
+        if let Some(members) = &mut self.cluster_mut().members[balancer as usize] {
+            members.is_member = is_member;
+        }
+    }
+
+    /// What there is to know of a target now.
+    fn condition_of(&self, balancer: u32, target: u32) -> Condition {
+        let cluster = self.cluster();
+        let always = |place| Condition { birth: 1, is_ready: true, is_serving: true, is_terminating: false, place };
+        match self.balancers[balancer as usize].to[target as usize] {
+            TargetRef::Balancer(inner) => {
+                let place = cluster.plan.balancers[inner as usize];
+                match place.node {
+                    NONE => always(place),
+                    node if cluster.nodes[node as usize].is_known() => always(place),
+                    _ => NOBODY,
+                }
+            }
+            TargetRef::Server(server) => {
+                let place = cluster.places[server as usize];
+                match &cluster.slots[server as usize] {
+                    Slot { group: NONE, .. } => always(place),
+                    Slot { pod: None, .. } => NOBODY,
+                    Slot { pod: Some(pod), group, .. } => {
+                        let passes = pod.run != 0 && pod.probes.is_ready() && !cluster.is_unknown(pod.node);
+                        // A controller registers a pod that only waits for the gates, for one of which it is itself the reason.
+                        let gates = &cluster.plan.groups[*group as usize].gates;
+                        let is_ready = pod.is_ready || (passes && gates.contains(&balancer));
+                        Condition {
+                            birth: pod.birth,
+                            is_ready: is_ready && !pod.is_terminating,
+                            is_serving: passes,
+                            is_terminating: pod.is_terminating,
+                            place,
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Something has changed at a pod: who is concerned is told.
+    pub(super) fn pod_changed(&mut self, server: u32) {
+        for (balancer, target) in self.cluster().users[server as usize].clone() {
+            self.tell(balancer, target);
+        }
+    }
+
+    /// A node comes, goes, or is given up: balancers that stand on it are targets of others.
+    pub(super) fn node_changed(&mut self, node: u32) {
+        for balancer in 0..self.balancers.len() as u32 {
+            if self.cluster().members[balancer as usize].is_none() {
+                continue;
+            }
+            for target in 0..self.balancers[balancer as usize].to.len() as u32 {
+                let TargetRef::Balancer(inner) = self.balancers[balancer as usize].to[target as usize] else { continue };
+                if self.cluster().plan.balancers[inner as usize].node == node {
+                    self.tell(balancer, target);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, balancer: u32, target: u32) {
+        let now = self.now();
+        let condition = self.condition_of(balancer, target);
+        let cluster = self.cluster_mut();
+        let plan = cluster.plan.clone();
+        let (Some(plan), Some(members)) =
+            (&plan.members[balancer as usize], cluster.members.get_mut(balancer as usize).and_then(Option::as_mut))
+        else {
+            return;
+        };
+        let condition = match plan.kind {
+            MembersKind::Endpoints { .. } => condition,
+            // A controller registers what is ready, and no more is of interest.
+            MembersKind::TargetGroup { .. } if condition.is_ready => condition,
+            MembersKind::TargetGroup { .. } => NOBODY,
+        };
+        let (told, number) = &mut members.told[target as usize];
+        if *told == condition {
+            return;
+        }
+        (*told, *number) = (condition, *number + 1);
+        let number = *number;
+        let delay = plan.delay.sample(&mut members.rng);
+        let news = cluster.news.insert(News { balancer, target, number, condition });
+        let news = cluster.news.at(news);
+        self.schedule_cluster(now + delay, ClusterEvent::News(news));
+    }
+
+    pub(super) fn news_arrives(&mut self, news: Ref) {
+        let cluster = self.cluster_mut();
+        let News { balancer, target, number, condition } = cluster.news[news.index];
+        cluster.news.remove(news.index);
+        let plan = cluster.plan.clone();
+        let (Some(plan), Some(members)) = (&plan.members[balancer as usize], &mut cluster.members[balancer as usize]) else { return };
+        let known = &mut members.known[target as usize];
+        if number <= known.1 {
+            return;
+        }
+        let is_another = known.0.birth != condition.birth;
+        *known = (condition, number);
+        let was_member = members.is_member(target);
+        let mut is_member = cluster.members_by_knowledge(balancer);
+        if is_another && was_member && is_member[target as usize] {
+            // Another pod in the same slot is another target.
+            is_member[target as usize] = false;
+            self.change_members(balancer, &is_member);
+            is_member[target as usize] = true;
+        }
+        self.change_members(balancer, &is_member);
+        if let MembersKind::TargetGroup { deregistration_delay, .. } = plan.kind
+            && was_member
+            && !is_member[target as usize]
+        {
+            self.begin_draining(balancer, target, deregistration_delay);
+        }
+    }
+
+    /// The members are these from now on.
+    fn change_members(&mut self, balancer: u32, is_member: &[bool]) {
+        let Some(members) = &mut self.cluster_mut().members[balancer as usize] else { return };
+        let changed: Vec<u32> =
+            (0..is_member.len() as u32).filter(|target| members.is_member(*target) != is_member[*target as usize]).collect();
+        if changed.is_empty() {
+            return;
+        }
+        members.is_member = is_member.to_vec();
+        for target in &changed {
+            members.draining[*target as usize] = 0;
+        }
+        let has_checks = members.has_checks;
+        let before: Vec<bool> = changed.iter().map(|target| self.balancers[balancer as usize].is_good(*target)).collect();
+        for &target in &changed {
+            let joins = is_member[target as usize];
+            let state = match (joins, has_checks) {
+                (false, _) => TargetState::Out,
+                (true, true) => {
+                    self.begin_member_checks(balancer, target);
+                    if self.balancers[balancer as usize].is_healthy(target) { TargetState::Healthy } else { TargetState::Initial }
+                }
+                (true, false) => TargetState::Healthy,
+            };
+            if !joins && has_checks {
+                self.end_member_checks(balancer, target);
+            }
+            self.show_target(balancer, target, state);
+        }
+        self.balancers[balancer as usize].bar(Bar::Member, |target| !is_member[target as usize]);
+        for (&target, was_in_use) in changed.iter().zip(before) {
+            self.use_changed(balancer, target, was_in_use);
+            if self.balancers[balancer as usize].is_good(target) {
+                self.target_is_healthy(balancer, target);
+            }
+        }
+        self.dispatch_waiting(balancer);
+    }
+
+    /// Tells the failover tracker where a target has come into use at a balancer or fallen out of it.
+    fn use_changed(&mut self, balancer: u32, target: u32, was_in_use: bool) {
+        let is_in_use = self.balancers[balancer as usize].is_good(target);
+        if is_in_use == was_in_use {
+            return;
+        }
+        let now = self.now();
+        // Taken out as planned is not a mistake.
+        let is_well = match self.balancers[balancer as usize].to[target as usize] {
+            TargetRef::Server(server) => {
+                let stays = self.cluster().pod(server).is_some_and(|pod| !pod.is_terminating);
+                stays && self.servers[server as usize].is_up() && self.servers[server as usize].rare.faults.is_empty()
+            }
+            TargetRef::Balancer(_) => false,
+        };
+        let Some(members) = &self.cluster().members[balancer as usize] else { return };
+        let pair = members.first_pair + target;
+        self.recorder.failover.rotation_changed(pair, is_in_use, is_well, now);
+    }
+
+    /// A target has become healthy at a balancer: readiness gates may wait for that.
+    pub(in crate::model) fn target_is_healthy(&mut self, balancer: u32, target: u32) {
+        self.show_target(balancer, target, TargetState::Healthy);
+        let TargetRef::Server(server) = self.balancers[balancer as usize].to[target as usize] else { return };
+        let cluster = self.cluster_mut();
+        let plan = cluster.plan.clone();
+        let slot = &mut cluster.slots[server as usize];
+        if slot.group == NONE {
+            return;
+        }
+        let gates = &plan.groups[slot.group as usize].gates;
+        let (Some(gate), Some(pod)) = (gates.iter().position(|gate| *gate == balancer), &mut slot.pod) else { return };
+        if !std::mem::replace(&mut pod.gates[gate], true) {
+            self.refresh_readiness(server);
+        }
+    }
+
+    /// Keeps what a picture shows of a target.
+    pub(in crate::model) fn show_target(&mut self, balancer: u32, target: u32, state: TargetState) {
+        let at = self.now();
+        if let Some(history) = &mut self.recorder.history {
+            history.target_changes(TargetMoment { at, balancer, target, state });
+        }
+    }
+
+    /// The users of a pod that has ended are nobody's.
+    pub(super) fn forget_users_of(&mut self, server: u32) {
+        for balancer in &mut self.balancers {
+            let Some(sticky) = &mut balancer.sticky else { continue };
+            if let Some(target) = balancer.to.iter().position(|to| *to == TargetRef::Server(server)) {
+                sticky.forget_target(target as u32);
+            }
+        }
+    }
+
+    /// The checks have changed their mind about a member.
+    pub(in crate::model) fn member_health_changes(&mut self, balancer: u32, target: u32, is_healthy: bool) {
+        if is_healthy {
+            self.target_is_healthy(balancer, target);
+        } else {
+            self.show_target(balancer, target, TargetState::Unhealthy);
+        }
+    }
+
+    // ---- Draining -----------------------------------------------------------------------------------------------------
+
+    /// A target is deregistered: it gets nothing new, and what it has may end within the delay.
+    fn begin_draining(&mut self, balancer: u32, target: u32, delay: Span) {
+        let at = self.now() + delay;
+        let cluster = self.cluster_mut();
+        let token = cluster.token();
+        if let Some(members) = &mut cluster.members[balancer as usize] {
+            members.draining[target as usize] = token;
+        }
+        self.show_target(balancer, target, TargetState::Draining);
+        self.schedule_cluster(at, ClusterEvent::Drained { balancer, target, token });
+    }
+
+    /// The delay is over: what is still open through this balancer is cut. One that looks at connections only lets them be, unless it is told
+    /// to end them.
+    pub(super) fn target_drained(&mut self, balancer: u32, target: u32, token: u32) {
+        let Some(members) = &mut self.cluster_mut().members[balancer as usize] else { return };
+        if members.draining[target as usize] != token {
+            return;
+        }
+        members.draining[target as usize] = 0;
+        self.show_target(balancer, target, TargetState::Out);
+        if !self.balancers[balancer as usize].is_l4 || self.topology.balancers[balancer as usize].ways.resets_established {
+            self.cut_target(balancer, target);
+        }
+    }
+
+    // ---- Checks of members --------------------------------------------------------------------------------------------
+
+    /// The number of a checker, or of the pair where there are no checks.
+    pub(in crate::model) fn begin_pairs(&mut self, balancer: u32, first: u32) {
+        if let Some(cluster) = &mut self.cluster
+            && let Some(members) = &mut cluster.members[balancer as usize]
+        {
+            members.first_pair = first;
+        }
+    }
+
+    /// Balancers without checks number their pairs behind the checkers.
+    pub(in crate::model) fn number_unchecked(&mut self) {
+        let mut next = self.checkers.len() as u32;
+        let World { cluster, balancers, .. } = self;
+        let Some(cluster) = cluster else { return };
+        for (members, balancer) in cluster.members.iter_mut().zip(balancers).filter_map(|(members, of)| Some((members.as_mut()?, of))) {
+            if !members.has_checks {
+                members.first_pair = next;
+                next += balancer.to.len() as u32;
+            }
+        }
+    }
+
+    /// Whether checks of a target run from the start.
+    pub(in crate::model) fn is_checked_at_start(&self, balancer: u32, target: u32) -> bool {
+        let members = self.cluster.as_ref().and_then(|cluster| cluster.members[balancer as usize].as_ref());
+        members.is_none_or(|members| members.is_member(target))
+    }
+
+    /// Whether a balancer's targets come and go.
+    pub(in crate::model) fn has_members(&self, balancer: u32) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.members[balancer as usize].is_some())
+    }
+
+    fn begin_member_checks(&mut self, balancer: u32, target: u32) {
+        let now = self.now();
+        let cluster = self.cluster_mut();
+        let token = cluster.token();
+        let plan = cluster.plan.clone();
+        let (Some(plan), Some(members)) = (&plan.members[balancer as usize], &cluster.members[balancer as usize]) else { return };
+        let index = members.first_pair + target;
+        let first_passes = match plan.kind {
+            MembersKind::TargetGroup { first_passes, .. } => Some(first_passes),
+            MembersKind::Endpoints { .. } => None,
+        };
+        let checker = &mut self.checkers[index as usize];
+        let is_healthy = checker.begin_anew(token, first_passes);
+        let at = now + Span(checker.first_start().0);
+        self.balancers[balancer as usize].note_health(target, is_healthy);
+        self.schedule_cluster(at, ClusterEvent::CheckStarts { checker: index, token });
+    }
+
+    fn end_member_checks(&mut self, balancer: u32, target: u32) {
+        let cluster = self.cluster_mut();
+        let token = cluster.token();
+        if let Some(members) = &cluster.members[balancer as usize] {
+            let index = members.first_pair + target;
+            self.checkers[index as usize].stop(token);
+        }
+    }
+
+    pub(super) fn member_check_starts(&mut self, checker: u32, token: u32) {
+        if self.checkers[checker as usize].token == token {
+            self.check_starts(checker);
+        }
+    }
+}
+
+impl Cluster {
+    /// The members of a balancer, by what it knows.
+    fn members_by_knowledge(&self, balancer: u32) -> Vec<bool> {
+        let (Some(plan), Some(members)) = (&self.plan.members[balancer as usize], &self.members[balancer as usize]) else {
+            return Vec::new();
+        };
+        match plan.kind {
+            MembersKind::TargetGroup { .. } => members.known.iter().map(|(condition, _)| condition.is_ready).collect(),
+            MembersKind::Endpoints { traffic, prefer } => {
+                let place = self.plan.balancers[balancer as usize];
+                let service = endpoints::Service { internal: traffic, external: None, ignores_hints: false };
+                let proxy = Proxy { node: place.node, zone: (place.zone != NONE).then_some(place.zone) };
+                let list: Vec<Endpoint> = members.known.iter().map(|(condition, _)| endpoint(condition, prefer)).collect();
+                let usable = endpoints::usable(&list, &service, proxy);
+                let mut is_member = vec![false; list.len()];
+                usable.internal(&service).iter().for_each(|target| is_member[*target as usize] = true);
+                is_member
+            }
+        }
+    }
+
+    /// The share of the balancers that use a server, of those that know their members or check.
+    pub(in crate::model) fn share_in_use<'a>(
+        &self,
+        server: u32,
+        balancers: &[Balancer],
+        checkers: impl Iterator<Item = &'a Checker>,
+    ) -> f32 {
+        let members = self.users[server as usize].iter().copied();
+        let others = checkers.map(|checker| (checker.balancer, checker.target)).filter(|pair| self.members[pair.0 as usize].is_none());
+        let (mut all, mut used) = (0u32, 0u32);
+        for (balancer, target) in members.chain(others) {
+            all += 1;
+            used += u32::from(balancers[balancer as usize].is_good(target));
+        }
+        if all == 0 { 1.0 } else { used as f32 / all as f32 }
+    }
+
+    /// Strikes of faults concern these pairs of a balancer and a server, besides the checkers.
+    pub(in crate::model) fn unchecked_pairs(&self, server: u32) -> impl Iterator<Item = (u32, u32, u32)> {
+        self.users[server as usize].iter().filter_map(|&(balancer, target)| {
+            let members = self.members[balancer as usize].as_ref().filter(|members| !members.has_checks)?;
+            Some((balancer, target, members.first_pair + target))
+        })
+    }
+}
+
+/// As an EndpointSlice says it. Hints name the endpoint's own zone and node.
+fn endpoint(condition: &Condition, prefer: TrafficDistribution) -> Endpoint {
+    let Place { zone, node } = condition.place;
+    let hint = |is_given: bool, of: u32| if is_given && of != NONE { vec![of] } else { Vec::new() };
+    Endpoint {
+        is_ready: condition.is_ready,
+        is_serving: condition.is_serving,
+        is_terminating: condition.is_terminating,
+        node,
+        zone_hints: hint(prefer != TrafficDistribution::Any, zone),
+        node_hints: hint(prefer == TrafficDistribution::PreferSameNode, node),
+    }
+}

@@ -1,0 +1,177 @@
+//! Nodes, what stands on them, who is told of pods, and what operators do.
+
+use super::names::{Named, split_server};
+use super::{Checker, item};
+use crate::document::Path;
+use crate::scenario::{Balancer, Members, NodeGroup, Operation, Prefer, TrafficPolicy};
+use crate::units::Span;
+use std::collections::BTreeSet;
+
+const NODES_MAX: u64 = 10_000;
+
+impl Checker<'_> {
+    pub(super) fn nodes(&mut self) {
+        let scenario = self.scenario;
+        let mut seen = BTreeSet::new();
+        for (i, nodes) in scenario.nodes.iter().enumerate() {
+            let path = item("nodes", i);
+            let name = &path.field("name");
+            if nodes.name.trim().is_empty() || nodes.name.chars().any(char::is_control) {
+                self.error(name, "is not a name; a name has letters, digits, `-` and `_`");
+            } else if !seen.insert(nodes.name.as_str()) {
+                self.error(name, format!("is `{}`, which another group of nodes is called already", nodes.name));
+            } else if self.names.get(&nodes.name).is_some() {
+                self.error(name, format!("is `{}`, which a server, a server group or a balancer is called already", nodes.name));
+            }
+            if nodes.count == 0 && nodes.autoscale.is_none() {
+                self.error(&path.field("count"), "is 0, and nothing adds nodes");
+            }
+            if nodes.cpu.0 == 0 {
+                self.error(&path.field("cpu"), "is 0; a node has processors");
+            }
+            if nodes.memory.0 == 0 {
+                self.error(&path.field("memory"), "is 0; a node has memory");
+            }
+            if let Some(autoscale) = &nodes.autoscale {
+                let path = path.field("autoscale");
+                if autoscale.max < nodes.count {
+                    self.error(&path.field("max"), format!("is {}, less than the {} nodes of the start", autoscale.max, nodes.count));
+                }
+                if autoscale.scan < Span::from_millis(1) {
+                    self.error(&path.field("scan"), format!("is {}; looks are at least 1ms apart", autoscale.scan));
+                }
+                self.distribution(&path.field("boot"), &autoscale.boot);
+            }
+        }
+        let total: u64 = scenario.nodes.iter().map(|nodes| u64::from(most_nodes(nodes))).sum();
+        if total > NODES_MAX {
+            self.error(&Path::root().field("nodes"), format!("has {total} nodes; at most {NODES_MAX} can be simulated"));
+        }
+        self.what_stands_on_nodes();
+        self.members();
+        self.operations_on_pods();
+    }
+
+    /// A node by its name, such as `worker-2`.
+    pub(super) fn node(&mut self, path: &Path, name: &str) {
+        let scenario = self.scenario;
+        let group = |name: &str| scenario.nodes.iter().find(|nodes| nodes.name == name);
+        if let Some((nodes, number)) = split_server(name).and_then(|(nodes, number)| Some((group(nodes)?, number))) {
+            let most = most_nodes(nodes);
+            if !(1..=most).contains(&number) {
+                self.error(path, format!("refers to `{name}`, and there are the nodes {0}-1 to {0}-{most}", nodes.name));
+            }
+        } else if let Some(nodes) = group(name) {
+            self.error(path, format!("is `{name}`, which is a group of nodes; name one of them, such as `{}-1`", nodes.name));
+        } else {
+            let names: Vec<String> = scenario.nodes.iter().map(|nodes| format!("{}-1", nodes.name)).collect();
+            self.unknown(path, name, "node", names.iter().map(String::as_str));
+        }
+    }
+
+    fn what_stands_on_nodes(&mut self) {
+        let scenario = self.scenario;
+        for (i, balancer) in scenario.balancers.iter().enumerate() {
+            if let Some(node) = &balancer.node {
+                self.node(&item("balancers", i).field("node"), node);
+            }
+        }
+        for (i, group) in scenario.servers.iter().enumerate().filter(|(_, group)| group.pods.is_none()) {
+            if let Some(node) = &group.node {
+                self.node(&item("servers", i).field("node"), node);
+            }
+        }
+    }
+
+    fn members(&mut self) {
+        let scenario = self.scenario;
+        for (i, balancer) in scenario.balancers.iter().enumerate() {
+            let path = item("balancers", i);
+            match &balancer.members {
+                None => {
+                    if let Some(place) = balancer.targets.iter().position(|target| self.is_of_pods(target)) {
+                        let what = format!(
+                            "is `{}`, whose pods come and go, and nothing tells `{}` of them",
+                            balancer.targets[place], balancer.name
+                        );
+                        let help = "write `members: { endpoints: {} }`, or `members: { target_group: {} }`";
+                        self.error_help(&path.field("targets").index(place), what, help);
+                    }
+                }
+                Some(members) => self.members_of(&path.field("members"), balancer, members),
+            }
+        }
+    }
+
+    fn members_of(&mut self, path: &Path, balancer: &Balancer, members: &Members) {
+        let chosen = self.chosen(path);
+        let comes_and_goes = |target: &String| {
+            let on_node = |index: usize| self.scenario.balancers[index].node.is_some();
+            self.is_of_pods(target) || matches!(self.names.get(target), Some(Named::Balancer(index)) if on_node(index))
+        };
+        if !balancer.targets.iter().any(comes_and_goes) {
+            self.warning(
+                path,
+                "changes nothing: no target is a pod, or a balancer on a node",
+                "without `members` all targets are members all the time",
+            );
+        }
+        match members {
+            Members::Endpoints { delay, traffic, prefer } => {
+                self.distribution(&chosen.field("delay"), delay);
+                if *traffic == TrafficPolicy::Local && balancer.node.is_none() {
+                    self.error(&chosen.field("traffic"), "is `local`, and the balancer stands on no `node`");
+                }
+                if *prefer == Prefer::SameNode && balancer.node.is_none() {
+                    self.error(&chosen.field("prefer"), "is `same_node`, and the balancer stands on no `node`");
+                }
+                if *prefer == Prefer::SameZone && balancer.node.is_none() && balancer.zone.is_none() {
+                    self.error(&chosen.field("prefer"), "is `same_zone`, and the balancer has neither a `zone` nor a `node`");
+                }
+            }
+            Members::TargetGroup { delay, .. } => self.distribution(&chosen.field("delay"), delay),
+        }
+    }
+
+    fn operations_on_pods(&mut self) {
+        let scenario = self.scenario;
+        for (i, operation) in scenario.operations.iter().enumerate() {
+            let path = item("operations", i);
+            let path = self.chosen(&path);
+            let at = match operation {
+                Operation::Rollout { group, at } => {
+                    self.group_of_pods(&path.field("group"), group);
+                    at
+                }
+                Operation::Scale { group, at, .. } => {
+                    self.group_of_pods(&path.field("group"), group);
+                    at
+                }
+                Operation::Drain { node, at } => {
+                    self.node(&path.field("node"), node);
+                    at
+                }
+                // Checked where the balancers' rules are.
+                Operation::Weights { .. } => continue,
+            };
+            if let Some(duration) = scenario.duration.filter(|duration| at >= duration) {
+                self.error(&path.field("at"), format!("is {at}, and the run ends at {duration}"));
+            }
+        }
+    }
+
+    fn group_of_pods(&mut self, path: &Path, name: &str) {
+        let scenario = self.scenario;
+        let with_pods = scenario.servers.iter().filter(|group| group.pods.is_some()).map(|group| group.name.as_str());
+        match self.names.get(name) {
+            Some(Named::Group(group)) if group.pods.is_some() => {}
+            Some(_) => self.error(path, format!("is `{name}`, which is no group of pods")),
+            None => self.unknown(path, name, "group of pods", with_pods),
+        }
+    }
+}
+
+/// Those of the start and those that may come.
+fn most_nodes(nodes: &NodeGroup) -> u32 {
+    nodes.autoscale.as_ref().map_or(nodes.count, |autoscale| autoscale.max.max(nodes.count))
+}

@@ -1,0 +1,457 @@
+//! Pods, their nodes and controllers: what a rollout, a crash, a lost node, an autoscaler and a drain do to requests, by arithmetic.
+
+use crate::detection::{PHASES, assert_uniform};
+use crate::trial::{failed_by, figures, mean, once, plan, replications, variants};
+use lbsim::measure::RunRecord;
+use lbsim::measure::history::{PodPhase, TargetState};
+use lbsim::model;
+use lbsim::scenario::Failure;
+use rayon::ThreadPoolBuilder;
+
+/// Pods `web` behind a balancer `lb`, and 100 requests a second of 1 ms each.
+fn scenario(count: u32, pods: &str, balancer: &str, more: &str) -> String {
+    format!(
+        "duration: 2m\n\
+         clients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 100/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+         servers: [{{ name: web, count: {count}, slots: 10, pods: {{ start: {{ constant: 2s }}, image_pull: {{ constant: 5s }}, {pods} }} }}]\n\
+         balancers: [{{ name: lb, targets: [web], {balancer} }}]\n{more}"
+    )
+}
+
+const ENDPOINTS: &str = "members: { endpoints: { delay: { constant: 800ms } } }";
+const ROLLOUT: &str = "operations: [{ rollout: { group: web, at: 10s } }]\n";
+/// One after the other, none missing.
+const ONE_BY_ONE: &str = "rolling_update: { max_surge: 1, max_unavailable: 0 }";
+const READINESS: &str = "readiness_probe: { tcp: {}, period: 1s }";
+
+/// When pods came into a phase, in seconds.
+fn phases(record: &RunRecord, phase: PodPhase) -> Vec<f64> {
+    let history = record.history.as_ref().expect("the first replication has a history");
+    history.pods.iter().filter(|moment| moment.phase == phase).map(|moment| moment.at.as_secs_f64()).collect()
+}
+
+/// When targets of the balancer with this number came into a state, in seconds.
+fn states(record: &RunRecord, balancer: u32, state: TargetState) -> Vec<f64> {
+    let history = record.history.as_ref().expect("the first replication has a history");
+    let seen = history.targets.iter().filter(|moment| moment.balancer == balancer && moment.state == state);
+    seen.map(|moment| moment.at.as_secs_f64()).collect()
+}
+
+/// The first replication with each of these seeds: it has a history.
+fn by_seed(text: &str, seeds: u64) -> Vec<RunRecord> {
+    let compiled = &variants(text)[0];
+    (1..=seeds).map(|seed| model::run(plan(compiled, seed, 0))).collect()
+}
+
+fn assert_near(what: &str, value: u64, expected: u64, slack: u64) {
+    assert!(value.abs_diff(expected) <= slack, "{what}: {value}, expected {expected} +- {slack}");
+}
+
+// ---- Rollouts ---------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_rollout_without_pre_stop_loses_what_is_sent_until_the_news_arrives() {
+    // Each of 4 pods gets a quarter of 100 requests a second, and for `delay - pre_stop` after its end, too; the turns of round robin may
+    // give it one more or less.
+    let lost = |pre_stop_ms: u64| {
+        let pods = format!("replicas: 4, on_term: exit, {READINESS}, {ONE_BY_ONE}, pre_stop: {pre_stop_ms}ms");
+        let record = once(&scenario(10, &pods, ENDPOINTS, ROLLOUT));
+        assert_eq!(record.pods[0].started, 4);
+        // Nobody is to blame for it but the rollout.
+        assert_eq!(record.pods[0].failed_requests, record.requests.failed());
+        assert_eq!(failed_by(&record, Failure::ConnectFailure) + failed_by(&record, Failure::Reset), record.requests.failed());
+        record.requests.failed()
+    };
+    assert_near("no pre_stop", lost(0), 4 * 20, 8);
+    assert_near("a short one", lost(600), 4 * 5, 8);
+    assert_eq!(lost(801), 0);
+}
+
+#[test]
+fn a_pre_stop_longer_than_the_largest_delay_loses_nothing() {
+    let members = "members: { endpoints: { delay: { uniform: { min: 100ms, max: 1s } } } }";
+    for on_term in ["exit", "drain"] {
+        let pods = format!("replicas: 4, on_term: {on_term}, {READINESS}, pre_stop: 1001ms");
+        let runs = replications(&scenario(12, &pods, members, ROLLOUT), 20);
+        assert!(runs.iter().all(|run| run.requests.failed() == 0 && run.pods[0].started == 4 && run.pods[0].rollouts.1 == 1));
+        let pods = format!("replicas: 4, on_term: {on_term}, {READINESS}");
+        let runs = replications(&scenario(12, &pods, members, ROLLOUT), 20);
+        // The mean delay is 550 ms: 80 x 55 requests, whose number has a standard deviation of 25 x 0.26 x sqrt(80) = 58. Five of them.
+        let failed = runs.iter().map(|run| run.requests.failed()).sum::<u64>();
+        assert_near(on_term, failed, 80 * 55 / 4, 290);
+    }
+}
+
+#[test]
+fn readiness_holds_traffic_back_until_the_pod_listens() {
+    let lost = |probe: &str| {
+        let pods = format!("replicas: 4, pre_stop: 1s, {ONE_BY_ONE}{probe}");
+        once(&scenario(10, &pods, ENDPOINTS, ROLLOUT)).requests.failed()
+    };
+    // Without a probe a pod is ready when its container starts: endpoints have it 800 ms later, and it listens after 2 s.
+    assert_near("no probe", lost(""), 4 * 30, 8);
+    assert_eq!(lost(&format!(", {READINESS}")), 0);
+    // A probe that only begins later holds it back as well.
+    assert_eq!(lost(", startup_probe: { tcp: {}, period: 3s }"), 0);
+}
+
+#[test]
+fn a_rollout_takes_as_long_as_its_steps() {
+    // Each of 4 steps: 5 s for the image, 2 s to listen, and the pod is available 3 s later.
+    let pods = format!("replicas: 4, pre_stop: 1s, {READINESS}, rolling_update: {{ max_surge: 1, max_unavailable: 0, min_ready: 3s }}");
+    let record = once(&scenario(10, &pods, ENDPOINTS, ROLLOUT));
+    assert_eq!((record.pods[0].rollouts, record.pods[0].ready_after), ((40.0, 1), (28.0, 4)));
+    assert_eq!((record.pods[0].ready_min, record.pods[0].ready_max), (Some(4), 5));
+    // All at once.
+    let pods = format!("replicas: 4, pre_stop: 1s, {READINESS}, rolling_update: {{ max_surge: 100%, max_unavailable: 0 }}");
+    assert_eq!(once(&scenario(10, &pods, ENDPOINTS, ROLLOUT)).pods[0].rollouts, (7.0, 1));
+    // With one less instead of one more.
+    let pods = format!("replicas: 4, pre_stop: 1s, {READINESS}, rolling_update: {{ max_surge: 0, max_unavailable: 1 }}");
+    let record = once(&scenario(10, &pods, ENDPOINTS, ROLLOUT));
+    assert_eq!((record.pods[0].ready_min, record.pods[0].ready_max, record.pods[0].started), (Some(3), 4, 4));
+}
+
+#[test]
+fn a_process_that_ignores_the_end_is_killed_with_what_it_has() {
+    // Work of 3 s; the grace of 2 s begins with the deletion, and news takes 800 ms. A pod of 2 gets 5 requests a second, and has at its
+    // kill those that were sent to it in the 800 ms before it fell out and in the second before the deletion.
+    let text = |on_term: &str, grace: &str| {
+        format!(
+            "duration: 1m\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 10/s }} }}, requests: [{{ work: {{ constant: 3s }} }}] }}]\n\
+             servers: [{{ name: web, count: 6, slots: 100, pods: {{ replicas: 2, on_term: {on_term}, grace: {grace}, {READINESS}, {ONE_BY_ONE} }} }}]\n\
+             balancers: [{{ name: lb, targets: [web], {ENDPOINTS} }}]\n{ROLLOUT}"
+        )
+    };
+    let record = once(&text("ignore", "2s"));
+    assert_near("killed", failed_by(&record, Failure::Reset), 2 * 9, 4);
+    assert_eq!(record.pods[0].failed_requests, record.requests.failed());
+    assert_eq!(once(&text("ignore", "4s")).requests.failed(), 0);
+    // One that drains refuses what is still sent to it, and finishes what it has.
+    let record = once(&text("drain", "30s"));
+    assert_near("refused", failed_by(&record, Failure::ConnectFailure), 2 * 4, 2);
+    assert_eq!(failed_by(&record, Failure::Reset), 0);
+}
+
+// ---- Crashes ----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_crash_loop_waits_10_20_40_s() {
+    let text = "duration: 10m\nclients: [{ name: c, arrivals: { deterministic: { rate: 10/s } }, requests: [{ work: { constant: 1ms } }] }]\n\
+         servers: [{ name: web, count: 3, pods: { replicas: 2, start: { constant: 2s } } }]\n\
+         balancers: [{ name: lb, targets: [web], members: { endpoints: { delay: { constant: 500ms } } } }]\n\
+         faults: [{ crash: { server: web-1, at: 100s, for: 200s } }]\n";
+    let record = once(text);
+    assert_eq!(phases(&record, PodPhase::Starting), [100.0, 110.0, 130.0, 170.0, 250.0, 410.0]);
+    assert_eq!(record.pods[0].restarts, 6);
+    // Up again 2 s after the last start; down until then.
+    assert!((record.servers[0].up - (600.0 - 312.0) / 600.0).abs() < 1e-9, "{}", record.servers[0].up);
+    // At the first restart it is on the list for a moment, but not for long enough that the news counts. What is lost is sent to it in
+    // the first 500 ms, 5 a second, and at the end: ready when the container starts, 1.5 s before it listens. All of it is the fault's.
+    assert_near("lost", record.requests.failed(), 3 + 8, 2);
+    assert_eq!(record.failover.faults[0].failed_requests, record.requests.failed());
+    assert_eq!((record.pods[0].failed_requests, record.failover.faults[0].detected_after_s), (0, Some(0.5)));
+}
+
+#[test]
+fn liveness_restarts_a_process_that_hangs() {
+    let text = |probe: &str| {
+        format!(
+            "duration: 5m\nclients: [{{ name: c, timeout: 1s, arrivals: {{ deterministic: {{ rate: 10/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+             servers: [{{ name: web, count: 3, pods: {{ replicas: 2, start: {{ constant: 2s }}, grace: 5s, {READINESS}{probe} }} }}]\n\
+             balancers: [{{ name: lb, targets: [web], members: {{ endpoints: {{ delay: {{ constant: 500ms }} }} }} }}]\n\
+             faults: [{{ hang: {{ server: web-1, at: 100s }} }}]\n"
+        )
+    };
+    // Without it the pod hangs to the end: a TCP probe passes, and every second request is lost.
+    let record = once(&text(""));
+    assert_near("hangs", record.failover.faults[0].failed_requests, 5 * 200, 10);
+    assert_eq!(record.pods[0].restarts, 0);
+    // The third probe in a row that runs into its timeout of 1 s, 20 to 30 s after the hang and 1 s more; the process does not hear SIGTERM
+    // and is killed 5 s later; the new one listens 2 s after that and does not hang. The news of its end and return takes 500 ms each.
+    let runs = replications(&text(", liveness_probe: { http: /, period: 10s }"), PHASES);
+    assert!(runs.iter().all(|run| run.pods[0].restarts == 1 && run.pods[0].failed_requests == 0));
+    let down: Vec<f64> = runs.iter().map(|run| (1.0 - run.servers[0].up) * 300.0).collect();
+    assert_uniform("down", &down, (21.0 + 5.0 + 2.0, 31.0 + 5.0 + 2.0), 0.0);
+}
+
+#[test]
+fn readiness_takes_a_pod_out_after_two_to_three_periods() {
+    // Kubernetes' defaults: probes every 10 s, three failures; told after 1 s.
+    let text = "duration: 4m\nclients: [{ name: c, timeout: 1s, arrivals: { deterministic: { rate: 1/s } }, requests: [{ work: { constant: 1ms } }] }]\n\
+         servers: [{ name: web, count: 3, pods: { replicas: 2, readiness_probe: { http: / } } }]\n\
+         balancers: [{ name: lb, targets: [web], members: { endpoints: { delay: { constant: 1s } } } }]\n";
+    let extremes = |fault: &str| -> (Vec<f64>, Vec<f64>) {
+        let runs = replications(&format!("{text}faults: [{{ {fault} }}]\n"), PHASES);
+        let faults = || runs.iter().map(|run| &run.failover.faults[0]);
+        (faults().filter_map(|fault| fault.detected_after_s).collect(), faults().filter_map(|fault| fault.restored_after_s).collect())
+    };
+    let (detected, restored) = extremes("errors: { server: web-1, share: 100%, at_once: true, at: 60s, for: 60s }");
+    assert_uniform("refused at once", &detected, (21.0, 31.0), 0.0);
+    assert_uniform("back", &restored, (1.0, 11.0), 0.0);
+    let (detected, _) = extremes("blackhole: { server: web-1, at: 60s, for: 60s }");
+    assert_uniform("into the timeout of 1 s", &detected, (22.0, 32.0), 0.0);
+}
+
+// ---- Target groups ----------------------------------------------------------------------------------------------------
+
+fn target_group(check: &str, deregistration_delay: &str) -> String {
+    format!("members: {{ target_group: {{ delay: {{ constant: 1s }}, deregistration_delay: {deregistration_delay} }} }}{check}")
+}
+
+#[test]
+fn what_is_slow_finishes_within_the_deregistration_delay_or_is_cut() {
+    let text = |delay: &str| {
+        format!(
+            "duration: 1m\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 10/s }} }}, requests: [{{ work: {{ constant: 3s }} }}] }}]\n\
+             servers: [{{ name: web, count: 6, slots: 100, pods: {{ replicas: 2, pre_stop: 15s, {READINESS}, {ONE_BY_ONE} }} }}]\n\
+             balancers: [{{ name: lb, targets: [web], {} }}]\n{ROLLOUT}",
+            target_group("", delay)
+        )
+    };
+    let record = once(&text("3001ms"));
+    assert_eq!((record.requests.failed(), record.pods[0].started), (0, 2));
+    // What was sent to a pod in the 2 s before it was taken out is not done 1 s later: 5 a second, at both pods.
+    let record = once(&text("1s"));
+    assert_near("cut", failed_by(&record, Failure::Reset), 2 * 10, 4);
+    assert_eq!((record.requests.failed(), record.pods[0].failed_requests), (failed_by(&record, Failure::Reset), record.requests.failed()));
+    // Draining lasts that long, and begins when the news of the deletion arrives.
+    let (draining, out) = (states(&record, 0, TargetState::Draining), states(&record, 0, TargetState::Out));
+    assert_eq!(draining.len(), 2);
+    assert!(
+        draining.iter().zip(out.iter().filter(|at| !draining.contains(at))).all(|(from, to)| (to - from - 1.0).abs() < 1e-9),
+        "{draining:?} {out:?}"
+    );
+}
+
+/// A load balancer's check every 15 s, of which one pass is enough for a new target.
+const CHECK: &str = ", health_check: { http: /, interval: 15s, timeout: 5s, unhealthy_after: 2, healthy_after: 2 }";
+
+#[test]
+fn a_readiness_gate_keeps_a_rollout_from_emptying_the_target_group() {
+    let none_healthy = |gate: &str| -> u64 {
+        let pods = format!("replicas: 2, pre_stop: 20s, {READINESS}, {ONE_BY_ONE}{gate}");
+        let runs = replications(&scenario(8, &pods, &target_group(CHECK, "10s"), ROLLOUT), 30);
+        assert!(runs.iter().all(|run| run.pods[0].started == 2));
+        assert!(runs.iter().all(|run| run.pods[0].ready_min == Some(2)));
+        runs.iter().map(|run| failed_by(run, Failure::NoServer)).sum()
+    };
+    // The second old pod is taken out 7 s after the first new one was registered, whose first check comes within 15 s: in 8 of 15 runs
+    // nobody is healthy for a while, 4 s in the mean of those. All 30 runs without it: (7/15)^30 < 1e-9.
+    assert!(none_healthy("") > 1000);
+    assert_eq!(none_healthy(", readiness_gates: [lb]"), 0);
+}
+
+#[test]
+fn a_new_target_is_healthy_after_its_first_pass_and_an_unhealthy_one_after_more() {
+    let pods = format!("replicas: 2, pre_stop: 20s, {READINESS}, {ONE_BY_ONE}, readiness_gates: [lb]");
+    let waits = |balancer: &str| -> Vec<f64> {
+        let text = scenario(8, &pods, balancer, ROLLOUT).replace("rate: 100/s", "rate: 1/s");
+        let wait = |run: &RunRecord| {
+            let initial = states(run, 0, TargetState::Initial)[0];
+            states(run, 0, TargetState::Healthy).into_iter().find(|at| *at > initial).expect("it becomes healthy") - initial
+        };
+        by_seed(&text, u64::from(PHASES)).iter().map(wait).collect()
+    };
+    assert_uniform("first pass", &waits(&target_group(CHECK, "10s")), (0.0, 15.0), 0.0);
+    // A Network Load Balancer wants as many passes as of an unhealthy target: one interval more.
+    assert_uniform("two passes", &waits(&format!("{}, layer: l4", target_group(CHECK, "10s"))), (15.0, 30.0), 0.0);
+}
+
+// ---- Nodes ------------------------------------------------------------------------------------------------------------
+
+fn on_nodes(duration: &str, nodes: &str, count: u32, pods: &str, more: &str) -> String {
+    format!(
+        "duration: {duration}\n\
+         clients: [{{ name: c, timeout: 1s, arrivals: {{ deterministic: {{ rate: 30/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+         nodes: [{{ name: worker, {nodes} }}]\n\
+         servers: [{{ name: web, count: {count}, slots: 10, pods: {{ start: {{ constant: 2s }}, image_pull: {{ constant: 5s }}, {pods} }} }}]\n\
+         balancers: [{{ name: lb, targets: [web], members: {{ endpoints: {{ delay: {{ constant: 500ms }} }} }} }}]\n{more}"
+    )
+}
+
+#[test]
+fn a_lost_node_leaves_endpoints_after_40_s_and_its_pods_are_replaced_300_s_later() {
+    let pods = format!("replicas: 3, {READINESS}");
+    let text = on_nodes("8m", "count: 4", 6, &pods, "faults: [{ crash: { node: worker-2, at: 60s } }]\n");
+    let mut noticed = Vec::new();
+    for record in by_seed(&text, 200) {
+        let out = states(&record, 0, TargetState::Out);
+        assert_eq!(out.len(), 1);
+        noticed.push(out[0] - 0.5 - 60.0);
+        // 300 s of toleration, then at once: another node, which does not have the image yet; listening and ready 2 s after the start.
+        let gone = phases(&record, PodPhase::Gone);
+        assert!((gone[0] - (out[0] - 0.5) - 300.0).abs() < 1e-6, "{gone:?} {out:?}");
+        let (started, ready) = (phases(&record, PodPhase::Starting), phases(&record, PodPhase::Ready));
+        assert!((started[0] - gone[0] - 5.0).abs() < 1e-6 && (ready[3] - gone[0] - 7.0).abs() < 1e-6, "{started:?} {ready:?} {gone:?}");
+        assert_eq!((record.pods[0].evicted, record.pods[0].started, record.pods[0].ready_min), (1, 1, Some(2)));
+        // A third of the requests, until nobody sends there any more: all of it the fault's.
+        let fault = &record.failover.faults[0];
+        assert_eq!((fault.failed_requests, record.pods[0].failed_requests), (record.requests.failed(), 0));
+        assert_near("lost", record.requests.failed(), (10.0 * (out[0] - 60.0)) as u64, 2);
+        assert!((fault.detected_after_s.expect("it is noticed") - (out[0] - 60.0)).abs() < 1e-6);
+    }
+    // The last renewal is 0 to 10 s old, and the controller sees it at its next round, 0 to 5 s later; 40 s after that it is over.
+    let (least, most) = noticed.iter().fold((f64::MAX, f64::MIN), |(least, most), at| (least.min(*at), most.max(*at)));
+    assert!(least >= 30.0 && most <= 45.0 && least < 33.0 && most > 42.0, "{least} to {most}");
+    // Standard deviation sqrt((100 + 25) / 12) = 3.2, of the mean of 200 0.23. Five of them.
+    assert!((mean(noticed) - 37.5).abs() < 1.15);
+}
+
+#[test]
+fn a_node_that_comes_back_in_time_keeps_its_pods() {
+    let pods = format!("replicas: 3, {READINESS}");
+    for (fault, restarts) in [("crash", 1), ("blackhole", 0)] {
+        let more = format!("faults: [{{ {fault}: {{ node: worker-2, at: 60s, for: 2m }} }}]\n");
+        for record in by_seed(&on_nodes("8m", "count: 4", 6, &pods, &more), 20) {
+            assert_eq!((record.pods[0].restarts, record.pods[0].evicted, record.pods[0].started), (restarts, 0, 0));
+            assert_eq!(
+                (states(&record, 0, TargetState::Out).len(), record.failover.faults[0].failed_requests),
+                (1, record.requests.failed())
+            );
+            // Back at the next round after its return, or when its container listens again.
+            let restored = record.failover.faults[0].restored_after_s.expect("it is restored");
+            let (low, high) = if fault == "crash" { (2.5, 8.5) } else { (0.5, 5.5) };
+            assert!((low..=high).contains(&restored), "{fault}: {restored}");
+        }
+    }
+}
+
+#[test]
+fn a_balancer_is_lost_with_its_node() {
+    // Checks every 2 s that wait for 1 s, two of them: out 3 to 5 s after the loss. Until then every second request is lost.
+    let text = "duration: 1m\n\
+         clients: [{ name: c, timeout: 1s, arrivals: { deterministic: { rate: 100/s } }, requests: [{ work: { constant: 1ms } }] }]\n\
+         nodes: [{ name: worker, count: 2 }]\n\
+         servers: [{ name: web, count: 2, slots: 10 }]\n\
+         balancers:\n\
+         - { name: outer, targets: [a, b], health_check: { tcp: {}, interval: 2s, timeout: 1s, unhealthy_after: 2, healthy_after: 1 } }\n\
+         - { name: a, targets: [web], node: worker-1 }\n\
+         - { name: b, targets: [web], node: worker-2 }\n\
+         faults: [{ crash: { node: worker-1, at: 20s, for: 20s } }]\n";
+    for record in replications(text, 50) {
+        let detected = record.failover.faults[0].detected_after_s.expect("it is noticed");
+        assert!((3.0..=5.0).contains(&detected), "{detected}");
+        assert_near("lost", failed_by(&record, Failure::Timeout), (50.0 * detected) as u64, 2);
+        assert_eq!(record.failover.faults[0].failed_requests, record.requests.failed());
+    }
+    // With a time limit for connecting nobody waits for the client's timeout; every second one of the new tries goes the same way.
+    let patched = text.replace("targets: [a, b],", "targets: [a, b], connect_timeout: 100ms, retry: { max: 1, when: [connect_failure] },");
+    for record in replications(&patched, 20) {
+        assert_eq!(failed_by(&record, Failure::ConnectFailure), record.requests.failed());
+        let detected = record.failover.faults[0].detected_after_s.expect("it is noticed");
+        assert!(record.retried as f64 >= 45.0 * detected && record.requests.failed() as f64 <= 40.0 * detected);
+    }
+}
+
+#[test]
+fn a_budget_holds_while_a_node_is_drained() {
+    // Four pods on two nodes: two must go.
+    let drained = |budget: &str| {
+        let pods = format!("replicas: 4, pre_stop: 1s, {READINESS}{budget}");
+        once(&on_nodes("2m", "count: 2", 8, &pods, "operations: [{ drain: { node: worker-1, at: 20s } }]\n"))
+    };
+    let record = drained("");
+    assert_eq!((record.pods[0].evicted, record.pods[0].ready_min, record.requests.failed()), (2, Some(2), 0));
+    let record = drained(", disruption_budget: { min_available: 3 }");
+    assert_eq!((record.pods[0].evicted, record.pods[0].ready_min, record.requests.failed()), (2, Some(3), 0));
+    // The other node has the image: a replacement listens after 2 s, and the drain tries again every 5 s.
+    assert_eq!(phases(&record, PodPhase::Terminating), [20.0, 25.0]);
+    let record = drained(", disruption_budget: { max_unavailable: 0 }");
+    assert_eq!((record.pods[0].evicted, record.pods[0].ready_min), (0, Some(4)));
+}
+
+#[test]
+fn pods_without_room_wait_for_a_new_node() {
+    // One pod to a node. At 12 s two more are wanted; the autoscaler looks every 10 s, and a node takes 30 s.
+    let nodes = "count: 1, cpu: 1, autoscale: { max: 3, boot: { constant: 30s }, idle: 1m }";
+    let pods = format!("replicas: 1, cpu: 600m, pre_stop: 1s, {READINESS}");
+    let more = "operations: [{ scale: { group: web, replicas: 4, at: 12s } }, { scale: { group: web, replicas: 1, at: 100s } }]\n";
+    let record = once(&on_nodes("5m", nodes, 8, &pods, more));
+    assert_eq!(phases(&record, PodPhase::Pending)[1..], [12.0, 12.0, 12.0]);
+    // The third finds no room: there is no fourth node.
+    assert_eq!(phases(&record, PodPhase::Pulling), [50.0, 50.0]);
+    assert_eq!(phases(&record, PodPhase::Ready)[1..], [57.0, 57.0]);
+    assert_eq!(phases(&record, PodPhase::Terminating).len(), 3);
+    assert_eq!(record.requests.failed(), 0);
+}
+
+#[test]
+fn local_traffic_stays_on_the_node() {
+    // Both proxies get half of the requests; the one with a single pod sends that one half of all.
+    let text = "duration: 1m\n\
+         clients: [{ name: c, arrivals: { deterministic: { rate: 100/s } }, requests: [{ work: { constant: 1ms } }] }]\n\
+         nodes: [{ name: worker, count: 2, cpu: 2 }]\n\
+         servers: [{ name: web, count: 5, slots: 10, pods: { replicas: 3, cpu: 500m } }]\n\
+         balancers:\n\
+         - { name: lb, targets: [p1, p2] }\n\
+         - { name: p1, targets: [web], node: worker-1, members: { endpoints: { traffic: local } } }\n\
+         - { name: p2, targets: [web], node: worker-2, members: { endpoints: { traffic: local } } }\n";
+    let shares = |text: &str| {
+        let mut attempts: Vec<u64> = once(text).servers.iter().map(|server| server.attempts).filter(|attempts| *attempts > 0).collect();
+        attempts.sort_unstable();
+        attempts
+    };
+    let local = shares(text);
+    assert!(local.len() == 3 && local[2].abs_diff(3000) <= 1 && local[0].abs_diff(1500) <= 1 && local[1].abs_diff(1500) <= 1, "{local:?}");
+    let cluster = shares(&text.replace("traffic: local", "traffic: cluster"));
+    assert!(cluster.len() == 3 && cluster.iter().all(|attempts| attempts.abs_diff(2000) <= 2), "{cluster:?}");
+}
+
+// ---- Autoscaling ------------------------------------------------------------------------------------------------------
+
+fn autoscaled(work: &str, replicas: u32, autoscale: &str) -> RunRecord {
+    once(&format!(
+        "duration: 10m\n\
+         clients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 100/s }} }}, requests: [{{ work: {{ constant: {work} }} }}] }}]\n\
+         servers: [{{ name: web, count: 20, slots: 10, pods: {{ replicas: {replicas}, pre_stop: 2s, {READINESS}, autoscale: {{ {autoscale} }} }} }}]\n\
+         balancers: [{{ name: lb, targets: [web], members: {{ endpoints: {{}} }} }}]\n"
+    ))
+}
+
+#[test]
+fn the_autoscaler_wants_what_the_formula_says_when_its_figures_are_full() {
+    // 100 requests a second of 50 ms keep 5 of 10 slots busy: half. ceil(1 x 50 % / 10 %) = 5, and from 1 it may go up by 4 pods in 15 s.
+    // At 15 s there are no figures yet; at 30 s there are those of the first 15 s.
+    let record = autoscaled("50ms", 1, "max: 10, utilization: 10%");
+    assert_eq!(phases(&record, PodPhase::Pending)[1..], [30.0; 4]);
+    assert_eq!((record.pods[0].ready_max, record.pods[0].started), (5, 4));
+    // By requests at a pod: 5 in the mean, of which 0.5 are wanted: 10. Four pods at 30 s, then as many again as there are; new ones count
+    // as soon as they have figures of a whole window.
+    let record = autoscaled("50ms", 1, "max: 12, in_flight: 0.5");
+    assert_eq!(phases(&record, PodPhase::Pending)[1..5], [30.0; 4]);
+    assert_eq!(record.pods[0].ready_max, 10);
+    // Never beyond the most.
+    assert_eq!(autoscaled("50ms", 1, "max: 3, in_flight: 0.5").pods[0].ready_max, 3);
+    // Within the tolerance of 10 % nothing happens: 5 over 5.4.
+    assert_eq!(autoscaled("50ms", 1, "max: 12, in_flight: 5.4").pods[0].started, 0);
+    assert_eq!(autoscaled("50ms", 1, "max: 12, in_flight: 4.4").pods[0].started, 1);
+}
+
+#[test]
+fn the_autoscaler_goes_down_when_the_window_has_forgotten() {
+    // 5 pods at 1 %, of which 10 % are wanted: 1. The number it was found with at 15 s holds it up for 300 s.
+    let record = autoscaled("5ms", 5, "max: 10, utilization: 10%");
+    assert_eq!(phases(&record, PodPhase::Terminating), [315.0; 4]);
+    assert_eq!((record.pods[0].ready_min, record.requests.failed()), (Some(1), 0));
+    let record = autoscaled("5ms", 5, "max: 10, utilization: 10%, scale_down: { window: 60s, policies: [{ change: 1, period: 60s }] }");
+    assert_eq!(phases(&record, PodPhase::Terminating), [75.0, 135.0, 195.0, 255.0]);
+    assert_eq!(autoscaled("5ms", 5, "max: 10, utilization: 10%, scale_down: { select: disabled }").pods[0].ready_min, Some(5));
+}
+
+// ---- All together -----------------------------------------------------------------------------------------------------
+
+#[test]
+fn the_number_of_threads_shows_nowhere() {
+    let pods = format!("replicas: 4, on_term: exit, {READINESS}, liveness_probe: {{ http: / }}, autoscale: {{ max: 8, in_flight: 0.02 }}");
+    let more = "faults: [{ crash: { server: web, mtbf: { exponential: { mean: 60s } }, mttr: { exponential: { mean: 10s } } } }, \
+                { blackhole: { node: worker-1, at: 30s, for: 60s } }]\noperations: [{ rollout: { group: web, at: 20s } }]\n";
+    let text = on_nodes("3m", "count: 3", 16, &pods, more);
+    let told = |threads: usize| {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        let runs = pool.install(|| replications(&text, 8));
+        runs.iter().map(|run| format!("{}\n{:?}\n{:?}", figures(run), run.pods, run.history)).collect::<Vec<_>>()
+    };
+    let one = told(1);
+    assert!(one == told(3));
+    assert!(one[0] != one[1]);
+}
