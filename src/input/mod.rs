@@ -252,11 +252,17 @@ impl Names {
     }
 }
 
-/// The candidate that looks most like `name`, if one does: the same but for case, or a Jaro-Winkler similarity of 0.8 or more.
+/// The candidate that looks most like `name`, if one does: but for case a Jaro-Winkler similarity of 0.8 or more, or (where the name
+/// is too short for that to tell) one character more, less or other.
 fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
-    let alike = |candidate: &str| strsim::jaro_winkler(&wanted, &candidate.to_lowercase());
-    let scored = candidates.map(|candidate| (alike(candidate), candidate)).filter(|(score, _)| *score >= 0.8);
+    const ALIKE: f64 = 0.8;
+    let alike = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        let is_one_off = wanted.chars().count() > 1 && strsim::damerau_levenshtein(&wanted, &candidate) <= 1;
+        strsim::jaro_winkler(&wanted, &candidate).max(if is_one_off { ALIKE } else { 0.0 })
+    };
+    let scored = candidates.map(|candidate| (alike(candidate), candidate)).filter(|(score, _)| *score >= ALIKE);
     scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
 }
 
