@@ -306,8 +306,19 @@ fn unit(path: &[String]) -> Unit {
 }
 
 fn is_count(path: &[String]) -> bool {
-    const COUNTS: [&str; 10] =
-        ["requests", "users", "sessions", "moved", "lost_state", "wiped", "failed_requests", "false_ejections", "occurrences", "max"];
+    const COUNTS: [&str; 11] = [
+        "requests",
+        "users",
+        "sessions",
+        "moved",
+        "lost_state",
+        "wiped",
+        "failed_requests",
+        "false_ejections",
+        "occurrences",
+        "passages",
+        "max",
+    ];
     let last = path.last().map_or("", String::as_str);
     let is_of_requests = ["requests", "attempts"].contains(&path[0].as_str());
     let is_of_checks = path[0] == "health_checks" && ["sent", "failed"].contains(&last);
