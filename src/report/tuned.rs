@@ -281,7 +281,7 @@ mod tests {
     fn the_answer_stands_beside_its_neighbour() {
         let found = Tuned { found: Some(3), ..tuned(Wanted::Lowest, &[(2, [4, 9]), (3, [5, 0]), (10, [0, 0])]) };
         let text = tuned_text(&found);
-        assert!(text.contains("\n     3    2.5 (max 5)   yes\n"), "{text}");
+        assert!(text.contains("\n     3   2.5 (max 5)   yes\n"), "{text}");
         assert!(
             text.ends_with("servers.web.count = 3 is the smallest value that meets failed <= 5; 2 does not (failed 6.5, max 9)\n"),
             "{text}"

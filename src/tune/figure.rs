@@ -184,9 +184,11 @@ fn is_figure(node: &Value) -> bool {
     node.is_null() || node.get("value").is_some()
 }
 
-/// Items go by their name, a class also by its path; a fault by what it is called.
+/// What the items of lists are known by; a class also goes by its path.
+const KEYS: [&str; 5] = ["name", "fault", "opener", "balancer", "path"];
+
 fn item<'a>(items: &'a [Value], word: &str) -> Option<&'a Value> {
-    let is_called = |item: &&Value| ["name", "fault", "path"].iter().any(|key| item[*key].as_str() == Some(word));
+    let is_called = |item: &&Value| KEYS.iter().any(|key| item[*key].as_str() == Some(word));
     items.iter().find(is_called).or_else(|| items.get(word.parse::<usize>().ok()?))
 }
 
@@ -203,6 +205,15 @@ fn step<'a>(node: &'a Value, word: &str) -> Option<(&'a Value, bool)> {
     }
 }
 
+/// Where a node has counts by kind, of which those that never happened are absent: the kinds. None are listed of statuses, which are numbers.
+fn kinds(path: &[String], at: usize, node: &Value) -> Option<Vec<&'static str>> {
+    match path[..at].last().map(String::as_str) {
+        Some("by_error") if node.is_object() => Some(Failure::ALL.map(Failure::name).to_vec()),
+        Some("statuses") if node.is_object() => Some(Vec::new()),
+        _ => None,
+    }
+}
+
 /// Whether the path leads to a figure.
 fn check(path: &[String], names: &Value) -> Result<(), Unknown> {
     let mut node = names;
@@ -210,10 +221,11 @@ fn check(path: &[String], names: &Value) -> Result<(), Unknown> {
     while at < path.len() {
         let word = &path[at];
         let is_hidden = at == 0 && WITHOUT_FIGURES.contains(&word.as_str());
-        if at > 0 && path[at - 1] == "by_error" && !is_figure(node) {
-            let kinds = Failure::ALL.map(Failure::name);
-            let is_known = kinds.contains(&word.as_str()) && at + 1 == path.len();
-            return if is_known { Ok(()) } else { Err(unknown(path, at, kinds.iter().map(|kind| (*kind).to_owned()).collect())) };
+        if let Some(kinds) = kinds(path, at, node) {
+            let is_status = kinds.is_empty() && word.len() == 3 && word.parse::<u16>().is_ok();
+            let is_known = is_status || kinds.contains(&word.as_str());
+            let known = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+            return if is_known && at + 1 == path.len() { Ok(()) } else { Err(unknown(path, at, known)) };
         }
         let leads_on = |next: &Value| next.is_object() || next.is_array() || next.is_null();
         let is_over = is_hidden || at > 0 && is_figure(node);
@@ -242,7 +254,7 @@ fn known(node: &Value, is_root: bool) -> Vec<String> {
         Value::Object(_) if is_figure(node) => Vec::new(),
         Value::Object(map) => map.iter().filter(leads_on).map(|(key, _)| key.clone()).collect(),
         Value::Array(items) => {
-            let called = |item: &Value| ["name", "fault"].iter().find_map(|key| item[*key].as_str().map(str::to_owned));
+            let called = |item: &Value| KEYS.iter().find_map(|key| item[*key].as_str().map(str::to_owned));
             let quoted = |name: String| if name.contains([' ', '.', '[', ']']) { format!("['{name}']") } else { name };
             items.iter().filter_map(called).map(quoted).collect()
         }
@@ -264,6 +276,7 @@ fn unknown(path: &[String], at: usize, known: Vec<String>) -> Unknown {
         None if at == 0 => {
             "the words are those of `lbsim list metrics`, such as `failed`, `p99`, `failed_share` or `requests.by_error.timeout`".to_owned()
         }
+        None if path[at - 1] == "statuses" => "a status is a number such as `502`".to_owned(),
         None if known.is_empty() => format!("`{}` is the figure", path[..at].join(".")),
         None => format!("known here: {}", shortened(&known)),
     };
@@ -284,7 +297,7 @@ fn estimate(path: &[String], json: &Value) -> Option<Estimate> {
     let mut at = 0;
     while at < path.len() {
         let Some((next, is_used)) = step(node, &path[at]) else {
-            return (at > 0 && path[at - 1] == "by_error").then_some(Estimate { value: 0.0, ci95: Some((0.0, 0.0)) });
+            return kinds(path, at, node).map(|_| Estimate { value: 0.0, ci95: Some((0.0, 0.0)) });
         };
         node = next;
         at += usize::from(is_used);
@@ -306,12 +319,24 @@ fn unit(path: &[String]) -> Unit {
 }
 
 fn is_count(path: &[String]) -> bool {
-    const COUNTS: [&str; 10] =
-        ["requests", "users", "sessions", "moved", "lost_state", "wiped", "failed_requests", "false_ejections", "occurrences", "max"];
+    const COUNTS: [&str; 11] = [
+        "requests",
+        "users",
+        "sessions",
+        "moved",
+        "lost_state",
+        "wiped",
+        "failed_requests",
+        "false_ejections",
+        "occurrences",
+        "passages",
+        "max",
+    ];
     let last = path.last().map_or("", String::as_str);
     let is_of_requests = ["requests", "attempts"].contains(&path[0].as_str());
     let is_of_checks = path[0] == "health_checks" && ["sent", "failed"].contains(&last);
-    is_of_requests || is_of_checks || COUNTS.contains(&last)
+    let is_of_connections = path[0] == "connections" && (["opened", "failed", "resets"].contains(&last) || last.starts_with("handshakes_"));
+    is_of_requests || is_of_checks || is_of_connections || path[0] == "statuses" || COUNTS.contains(&last)
 }
 
 #[cfg(test)]
@@ -372,6 +397,28 @@ mod tests {
         ] {
             let figure = find(name).unwrap_or_else(|unknown| panic!("{name}: {unknown:?}"));
             assert_eq!((figure.unit, figure.is_count), (unit, is_count), "{name}");
+        }
+    }
+
+    #[test]
+    fn connections_go_by_their_opener_and_statuses_by_their_balancer() {
+        let estimate = |value: f64| serde_json::json!({ "value": value, "ci95": null });
+        let json = serde_json::json!({
+            "connections": [{ "opener": "users", "opened": estimate(7.0), "waiting_ms": null }, { "opener": "edge", "opened": estimate(8.0) }],
+            "statuses": [{ "balancer": "edge", "statuses": { "502": estimate(3.0) } }],
+        });
+        let find = |name: &str| Figure::find(name, &name.split('.').map(str::to_owned).collect::<Vec<_>>(), &json);
+        for (name, is_count, value) in [
+            ("connections.edge.opened", true, Some(8.0)),
+            ("connections.users.waiting_ms", false, None),
+            ("statuses.edge.statuses.502", true, Some(3.0)),
+            ("statuses.statuses.503", true, Some(0.0)),
+        ] {
+            let figure = find(name).unwrap_or_else(|unknown| panic!("{name}: {unknown:?}"));
+            assert_eq!((figure.is_count, figure.of_run(&told().0, &json)), (is_count, value), "{name}");
+        }
+        for (name, word) in [("connections.crowd.opened", 1), ("statuses.edge.statuses.bad", 3), ("statuses.edge.statuses", 2)] {
+            assert_eq!(find(name).expect_err(name).word, word, "{name}");
         }
     }
 
