@@ -2,6 +2,7 @@
 //! `variants` says how `compare`, `sweep` and `--set` patch the document before it becomes these structs.
 
 pub mod autoscale;
+pub mod aws;
 pub mod balancers;
 mod check;
 pub mod clients;
@@ -9,6 +10,7 @@ pub mod cluster;
 pub mod connections;
 pub mod faults;
 pub mod health;
+pub mod kubernetes;
 mod read;
 pub mod routes;
 pub mod schema;
@@ -17,6 +19,7 @@ pub mod trace;
 pub mod variants;
 
 pub use autoscale::*;
+pub use aws::*;
 pub use balancers::*;
 pub use check::check;
 pub use clients::*;
@@ -24,6 +27,7 @@ pub use cluster::*;
 pub use connections::*;
 pub use faults::*;
 pub use health::*;
+pub use kubernetes::*;
 pub use routes::*;
 pub use servers::*;
 pub use trace::*;
