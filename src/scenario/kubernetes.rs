@@ -33,6 +33,9 @@ pub struct Kubernetes {
     /// HTTP from outside, by host and path.
     #[serde(default)]
     pub ingresses: Vec<Ingress>,
+    /// The controller of the ingresses of class nginx. Default: one pod.
+    #[serde(default)]
+    pub ingress_nginx: Option<IngressNginx>,
 }
 
 /// The kube-proxy of every node.

@@ -8,6 +8,7 @@ mod check;
 pub mod clients;
 pub mod cluster;
 pub mod connections;
+mod expand;
 pub mod faults;
 pub mod health;
 pub mod kubernetes;
@@ -63,9 +64,9 @@ pub struct Scenario {
     pub replications: u32,
     /// Who sends requests.
     pub clients: Vec<Client>,
-    /// Who works on them.
+    /// Who works on them. Needed unless `kubernetes` is given.
     pub servers: Vec<ServerGroup>,
-    /// Who routes them.
+    /// Who routes them. Needed unless `kubernetes` or `aws` is given.
     pub balancers: Vec<Balancer>,
     /// The balancer at which clients enter. Default: the first one listed.
     #[serde(default)]

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// An Ingress: `ingress/<name>` among the balancers.
+/// An Ingress. Its load balancer is `ingress/<name>` (alb); all of class nginx are served by `ingress-nginx`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ingress {
@@ -58,9 +58,9 @@ pub struct Ingress {
     /// A connection that is idle for so long is closed (alb). Default: 60s.
     #[serde(default)]
     pub idle_timeout: Option<Span>,
-    /// The controller that serves it (nginx).
+    /// Ingresses of the same group share a load balancer, `ingress/<group>` (alb). Default: one of its own.
     #[serde(default)]
-    pub controller: Option<NginxController>,
+    pub group: Option<String>,
 }
 
 /// Who serves an ingress.
@@ -109,7 +109,7 @@ pub struct IngressPath {
 }
 
 /// How a path is compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PathType {
     /// `/cart` matches `/cart` and `/cart/items`, and not `/carts`.
@@ -121,10 +121,10 @@ pub enum PathType {
     ImplementationSpecific,
 }
 
-/// The pods of ingress-nginx. They are fixed: one after the other on the nodes, there from start to end.
+/// The pods of ingress-nginx: `ingress-nginx#1`, `ingress-nginx#2`, ... They are fixed: one after the other on the nodes, from start to end.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct NginxController {
+pub struct IngressNginx {
     /// How many there are. Default: 1.
     pub replicas: u32,
     /// From the change of a pod to its being used or not used by a controller's pod. Default: uniform from 100ms to 1s.
@@ -133,13 +133,13 @@ pub struct NginxController {
     pub load_balancer: Option<NetworkLoadBalancer>,
     /// Whether a node port leads to the controllers of all nodes, or of its own node alone. Default: cluster.
     pub external_traffic: crate::scenario::TrafficPolicy,
-    /// Tries after the first (`proxy-next-upstream-tries` less one). Default: 2.
+    /// Tries at other pods after the first, when a connection or an answer fails (`proxy-next-upstream-tries` less one). Default: 2.
     pub retries: u32,
 }
 
-impl Default for NginxController {
+impl Default for IngressNginx {
     fn default() -> Self {
-        NginxController { replicas: 1, delay: None, load_balancer: None, external_traffic: Default::default(), retries: 2 }
+        IngressNginx { replicas: 1, delay: None, load_balancer: None, external_traffic: Default::default(), retries: 2 }
     }
 }
 
