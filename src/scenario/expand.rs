@@ -15,7 +15,7 @@ mod walk;
 
 use super::{Aws, Kubernetes, read};
 use crate::document::{self, Key, Node, Path, Segment, Value};
-use crate::error::{Diagnostic, Diagnostics, Source, Spot};
+use crate::error::{Diagnostic, Diagnostics, Severity, Source, Spot};
 use std::sync::Arc;
 use text::{LISTS, Section, Written};
 use things::{Blocks, ClusterNode};
@@ -145,19 +145,23 @@ fn merge(document: Node, generated: Node) -> Node {
 }
 
 impl Expanded {
-    /// What is said of the merged document, said of the user's file: by the paths and spots there.
-    pub fn explain(&self, diagnostic: Diagnostic) -> Diagnostic {
-        let Some(blocks) = &self.blocks else { return diagnostic };
+    /// What is said of the merged document, said of the user's file: by the paths and spots there. Warnings about values that the user
+    /// did not write are left out: the check of the blocks has said what there is to say.
+    pub fn explain(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
+        let Some(blocks) = &self.blocks else { return Some(diagnostic) };
         let renamed = self.renamed(&diagnostic.message, blocks);
         let place = diagnostic.spot.as_ref().filter(|spot| Arc::ptr_eq(&spot.source, &self.source)).map(|spot| spot.range.start);
         let Some(at) = place else {
-            return Diagnostic { message: renamed.unwrap_or(diagnostic.message), ..diagnostic };
+            return Some(Diagnostic { message: renamed.unwrap_or(diagnostic.message), ..diagnostic });
         };
         let part = self.written.iter().find(|part| part.range.contains(&at));
+        if part.is_some() && diagnostic.severity == Severity::Warning {
+            return None;
+        }
         let from = part.map_or_else(|| Path::root().field(BLOCKS[0]), |part| part.from.clone());
         let name = blocks.path_text(&from);
         let message = format!("{} (in what `{name}` stands for; `lbsim expand` prints it)", renamed.unwrap_or(diagnostic.message));
-        Diagnostic { message, spot: Some(blocks.spot_at(&from)), ..diagnostic }
+        Some(Diagnostic { message, spot: Some(blocks.spot_at(&from)), ..diagnostic })
     }
 
     /// The message with the path in the user's file in place of that of the part.

@@ -375,7 +375,7 @@ fn variant(base: &Node, entry: &Entry, point: &[&Patch], source: &Source, found:
     let expanded = keep(found, expand(document))?;
     found.extend(expanded.warnings.clone());
     let document = &expanded.document;
-    let explained = |errors: Diagnostics| errors.into_iter().map(|error| expanded.explain(error)).collect::<Diagnostics>();
+    let explained = |errors: Diagnostics| errors.into_iter().filter_map(|error| expanded.explain(error)).collect::<Diagnostics>();
     let mut scenario = keep(found, read::scenario(document).map_err(explained))?;
     if scenario.name.is_empty() && document.get("name").is_none() {
         scenario.name = stem(&source.name).to_owned();

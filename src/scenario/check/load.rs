@@ -125,7 +125,12 @@ impl Checker<'_> {
             Limit::Bounded(slots) => Some(f64::from(slots) * group.speed),
             Limit::Unbounded => None,
         };
-        let whole: Option<f64> = groups.values().map(|group| Some(of_one(group)? * f64::from(group.count))).sum();
+        // Of a group of pods there are as many as are wanted, not as many as there is place for.
+        let most = |group: &ServerGroup| {
+            group.pods.as_ref().map(|pods| pods.autoscale.as_ref().map_or(0, |autoscale| autoscale.max).max(pods.replicas))
+        };
+        let count = |group: &ServerGroup| most(group).map_or(group.count, |wanted| wanted.min(group.count));
+        let whole: Option<f64> = groups.values().map(|group| Some(of_one(group)? * f64::from(count(group)))).sum();
         let single: Option<f64> = singles.iter().filter(|((name, _), _)| !groups.contains_key(name)).map(|(_, group)| of_one(group)).sum();
         Some(whole? + single?)
     }

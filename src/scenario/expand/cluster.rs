@@ -114,8 +114,7 @@ impl Walk<'_> {
         }
         for (i, (name, node)) in named.iter().enumerate() {
             let part = self.proxy(index, name, node);
-            let part = if i > 0 { part } else { self.proxy_comment(part, service) };
-            self.parts.balancer(part);
+            self.parts.balancer(self.proxy_comment(part, service).told(i == 0));
         }
         named
     }

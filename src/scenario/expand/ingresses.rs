@@ -236,7 +236,7 @@ impl<'a> Walk<'a> {
                 let deployment = blocks.services()[service].deployment().to_owned();
                 let part =
                     place_of(Part::new("balancers", name, &place.path)).all(upstream(&place, &of_settings, settings.retries, &deployment));
-                self.parts.balancer(part);
+                self.parts.balancer(part.told(i == 0));
             }
             let groups = (0..views.len()).map(|number| needed.name(blocks.ingresses(), number)).zip(views).collect();
             self.forwards.push(Forward { thing: Thing::Nginx, balancer: replica.name.clone(), groups });

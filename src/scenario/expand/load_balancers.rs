@@ -231,7 +231,8 @@ impl<'a> Walk<'a> {
         // One group only, and no rules: the node is its view of the group.
         let is_plain =
             matches!(app.lines.as_slice(), [line] if line.forward.len() == 1 && line.rest.is_empty() && line.conditions.is_empty());
-        for address in &app.addresses {
+        for (i, address) in app.addresses.iter().enumerate() {
+            let is_first = i == 0;
             let view = |group: &Group| if is_plain { address.name.clone() } else { format!("{}/{}", address.name, group.name) };
             let views: Vec<String> = app.groups.iter().map(view).collect();
             let zone = || address.zone.as_ref().map(|zone| Field::new("zone", scalar(zone)));
@@ -245,10 +246,12 @@ impl<'a> Walk<'a> {
             if let ([group], true) = (app.groups.as_slice(), is_plain) {
                 let fields = fields(group.product, &group.place, &group.targets, group.cross_zone, &app.idle);
                 let node = node.comment(format!("All requests go to the target group {}.", group.name)).all(fields);
-                self.parts.balancer(node);
+                self.parts.balancer(node.told(is_first));
                 continue;
             }
             let node = node.maybe((!views.is_empty()).then(|| Field::names("targets", &views))).with(rules(&app.lines, &views));
+            let node = node.told(is_first);
+            let node = if is_first { node } else { node.comment(format!("The same at {}.", address.name)) };
             self.parts.balancer(node);
             for (group, name) in app.groups.iter().zip(&views) {
                 let from = &group.place.path;
@@ -256,7 +259,7 @@ impl<'a> Walk<'a> {
                     .comment(format!("Target group {}, as {} sees it.", group.name, address.name))
                     .maybe(zone())
                     .all(fields(group.product, &group.place, &group.targets, group.cross_zone, &app.idle));
-                self.parts.balancer(part);
+                self.parts.balancer(part.told(is_first));
             }
             let groups = app.groups.iter().map(|group| group.name.clone()).zip(views).collect();
             self.forwards.push(Forward { thing: app.thing, balancer: address.name.clone(), groups });
@@ -266,7 +269,7 @@ impl<'a> Walk<'a> {
     /// A Network Load Balancer: each node chooses a target for each flow.
     pub(super) fn network(&mut self, base: &str, from: &Path, addresses: Vec<Address>, group: &Group, idle: Field, comment: String) {
         let mut comment = self.name_part(base, from, &addresses, vec![comment]);
-        for address in &addresses {
+        for (i, address) in addresses.iter().enumerate() {
             if let Some(deployment) = &group.gate {
                 self.gates.entry(deployment.clone()).or_default().push(address.name.clone());
             }
@@ -276,7 +279,7 @@ impl<'a> Walk<'a> {
                 .all(fields(group.product, &group.place, &group.targets, group.cross_zone, ""))
                 .with(idle.clone());
             part.comment = std::mem::take(&mut comment);
-            self.parts.balancer(part);
+            self.parts.balancer(part.told(i == 0));
         }
     }
 

@@ -82,6 +82,18 @@ impl Part {
         }
     }
 
+    /// Without comments and notes: the same was said of another one before.
+    pub fn quiet(mut self) -> Part {
+        self.comment.clear();
+        self.fields.iter_mut().for_each(|field| field.note.clear());
+        self
+    }
+
+    /// As the first of its kind, or as one more.
+    pub fn told(self, is_first: bool) -> Part {
+        if is_first { self } else { self.quiet() }
+    }
+
     pub fn all(mut self, fields: impl IntoIterator<Item = Field>) -> Part {
         self.fields.extend(fields);
         self

@@ -53,8 +53,7 @@ impl Check<'_, '_> {
     fn deployment(&mut self, path: &Path, deployment: &Deployment, kubernetes: &Kubernetes) {
         let most = Most::of(self.blocks, deployment);
         if most.count() > PODS_MAX {
-            let what = format!("makes {} pods at once possible; at most {PODS_MAX} can be simulated", most.count());
-            self.error(&path.field("replicas"), what);
+            self.error(&path.field("replicas"), format!("makes more than {PODS_MAX} pods at once possible; no more can be simulated"));
         }
         if let Some(autoscale) = &deployment.autoscale {
             self.autoscale(&path.field("autoscale"), autoscale);
