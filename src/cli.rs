@@ -5,6 +5,7 @@
 mod check;
 mod compare;
 mod completions;
+mod expand;
 mod explain;
 mod list;
 mod man;
@@ -51,6 +52,8 @@ enum Command {
     Run(run::RunArgs),
     /// Read and check a scenario without simulating it
     Check(check::CheckArgs),
+    /// Print a scenario with `kubernetes` and `aws` replaced by the balancers and servers that they stand for
+    Expand(expand::ExpandArgs),
     /// Write a commented scenario to start from
     New(new::NewArgs),
     /// Find the smallest value of one field that meets a goal; exit code 1 if there is none
@@ -219,6 +222,7 @@ fn dispatch(args: Vec<OsString>) -> u8 {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Expand(args) => expand::expand(&args),
         Command::New(args) => new::new(&args),
         Command::Tune(args) => tune::tune(&args),
         Command::Compare(args) => compare::compare(&args),

@@ -6,10 +6,12 @@ mod forms;
 mod parse;
 mod patch;
 mod path;
+mod print;
 
 pub use forms::{from_text, text_or_map, whole_number};
 pub use parse::{decode, parse, parse_from};
 pub use path::{Path, Segment};
+pub use print::scalar;
 
 use crate::error::Spot;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny};

@@ -192,12 +192,30 @@ pub mod controller {
     pub const NLB_TIMEOUT: Span = s(10);
     pub const NLB_HEALTHY_THRESHOLD: u32 = 3;
     pub const NLB_UNHEALTHY_THRESHOLD: u32 = 3;
+    /// Of node ports with `externalTrafficPolicy: Local`: HTTP at the node's health check port. Source: its pkg/service/model_builder.go.
+    pub const NLB_LOCAL_INTERVAL: Span = s(10);
+    pub const NLB_LOCAL_TIMEOUT: Span = s(6);
+    pub const NLB_LOCAL_HEALTHY_THRESHOLD: u32 = 2;
+    pub const NLB_LOCAL_UNHEALTHY_THRESHOLD: u32 = 2;
     /// `instance`: through the node port.
     pub const TARGET_TYPE: &str = "instance";
     pub const RESYNC: Span = s(36_000);
     /// A reconciliation that fails is tried again after 5 ms, then twice as long each time up to this.
     pub const RETRY_BASE: Span = Span::from_millis(5);
     pub const RETRY_CAP: Span = s(1000);
+}
+
+/// ingress-nginx. Source: its docs/user-guide/nginx-configuration/configmap.md.
+pub mod ingress_nginx {
+    use super::*;
+    pub const KEEPALIVE: Span = s(75);
+    pub const UPSTREAM_KEEPALIVE_TIMEOUT: Span = s(60);
+    pub const UPSTREAM_KEEPALIVE_TIME: Span = s(3600);
+    pub const UPSTREAM_KEEPALIVE_REQUESTS: u32 = 10_000;
+    pub const CONNECT_TIMEOUT: Span = s(5);
+    pub const READ_TIMEOUT: Span = s(60);
+    /// Tries in all, for errors and timeouts (`proxy-next-upstream: error timeout`).
+    pub const NEXT_UPSTREAM_TRIES: u32 = 3;
 }
 
 /// Source: Route 53 API model, HealthCheckConfig and ResourceRecordSet; developer guide.

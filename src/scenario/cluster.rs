@@ -371,7 +371,7 @@ fn ten_seconds() -> Span {
     Span::from_secs(10)
 }
 
-fn thirty_seconds() -> Span {
+pub(super) fn thirty_seconds() -> Span {
     Span::from_secs(30)
 }
 
@@ -387,11 +387,11 @@ fn default_node_memory() -> Size {
     Size(16 << 30)
 }
 
-fn default_pod_cpu() -> Cpu {
+pub(super) fn default_pod_cpu() -> Cpu {
     Cpu(100)
 }
 
-fn default_pod_memory() -> Size {
+pub(super) fn default_pod_memory() -> Size {
     Size(128 << 20)
 }
 
@@ -399,11 +399,11 @@ fn default_boot() -> Distribution {
     Distribution::Constant(Span::from_secs(90))
 }
 
-fn default_pull() -> Distribution {
+pub(super) fn default_pull() -> Distribution {
     Distribution::Constant(Span::from_secs(5))
 }
 
-fn default_start() -> Distribution {
+pub(super) fn default_start() -> Distribution {
     Distribution::Constant(Span::from_secs(2))
 }
 

@@ -2,13 +2,16 @@
 //! `variants` says how `compare`, `sweep` and `--set` patch the document before it becomes these structs.
 
 pub mod autoscale;
+pub mod aws;
 pub mod balancers;
 mod check;
 pub mod clients;
 pub mod cluster;
 pub mod connections;
+mod expand;
 pub mod faults;
 pub mod health;
+pub mod kubernetes;
 mod read;
 pub mod routes;
 pub mod schema;
@@ -17,6 +20,7 @@ pub mod trace;
 pub mod variants;
 
 pub use autoscale::*;
+pub use aws::*;
 pub use balancers::*;
 pub use check::check;
 pub use clients::*;
@@ -24,6 +28,7 @@ pub use cluster::*;
 pub use connections::*;
 pub use faults::*;
 pub use health::*;
+pub use kubernetes::*;
 pub use routes::*;
 pub use servers::*;
 pub use trace::*;
@@ -59,9 +64,9 @@ pub struct Scenario {
     pub replications: u32,
     /// Who sends requests.
     pub clients: Vec<Client>,
-    /// Who works on them.
+    /// Who works on them. Needed unless `kubernetes` is given.
     pub servers: Vec<ServerGroup>,
-    /// Who routes them.
+    /// Who routes them. Needed unless `kubernetes` or `aws` is given.
     pub balancers: Vec<Balancer>,
     /// The balancer at which clients enter. Default: the first one listed.
     #[serde(default)]

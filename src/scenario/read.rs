@@ -1,14 +1,17 @@
 //! From a document to the typed scenario. Where it cannot be read, every section and every item of a list is read by itself,
 //! so that one report has the mistakes of all of them.
 
-use super::{Balancer, Client, Fault, Network, NodeGroup, Operation, Scenario, ServerGroup, Slo, Warmup};
+use super::{
+    Balancer, Client, Deployment, Fault, Ingress, IngressNginx, LoadBalancer, Network, NodeGroup, Operation, Proxy, RecordSet, Scenario,
+    ServerGroup, Service, Slo, TargetGroup, Warmup,
+};
 use crate::document::{Key, Node, Value, de};
 use crate::error::{Diagnostic, Diagnostics};
 use crate::units::Span;
 use serde::Deserialize;
-use serde::de::Error;
+use serde::de::{DeserializeOwned, Error};
 
-/// Everything that may stand at the top of a file. `compare` and `sweep` are no part of [`Scenario`].
+/// Everything that may stand at the top of a file. The blocks, `compare` and `sweep` are no part of [`Scenario`].
 pub(super) const SECTIONS: &[&str] = &[
     "name",
     "about",
@@ -25,6 +28,8 @@ pub(super) const SECTIONS: &[&str] = &[
     "faults",
     "operations",
     "slo",
+    "kubernetes",
+    "aws",
     "compare",
     "sweep",
 ];
@@ -59,7 +64,7 @@ fn all_errors(document: &Node) -> Diagnostics {
         let message = format!("expected a map of sections, found {}", document.described());
         return Diagnostic::error(message).at(document.spot.clone()).help(format!("the sections are {}", SECTIONS.join(", "))).into();
     }
-    let mut found: Diagnostics = document.entries().iter().flat_map(|(key, node)| section(key, node)).collect();
+    let mut found = sections(document);
     for name in REQUIRED {
         if document.get(name).is_none_or(|node| matches!(node.value, Value::Null)) {
             let spot = document.spot.clone();
@@ -67,6 +72,44 @@ fn all_errors(document: &Node) -> Diagnostics {
         }
     }
     found
+}
+
+/// What is wrong in the sections that there are.
+pub(super) fn sections(document: &Node) -> Diagnostics {
+    document.entries().iter().flat_map(|(key, node)| section(key, node)).collect()
+}
+
+/// A block, or none where it cannot be read; then all that is wrong with it.
+pub(super) fn block<T: DeserializeOwned>(node: &Node, found: &mut Diagnostics) -> Option<T> {
+    match de::read(node) {
+        Ok(block) => Some(block),
+        Err(first) => {
+            let before = found.len();
+            found.extend(node.entries().iter().flat_map(|(key, node)| part_of_block(&key.text, node)));
+            if found.len() == before {
+                found.push(first);
+            }
+            None
+        }
+    }
+}
+
+/// What is wrong in a part of a block.
+fn part_of_block(key: &str, node: &Node) -> Vec<Diagnostic> {
+    match (key, &node.value) {
+        (_, Value::Null) => Vec::new(),
+        ("nodes", _) => each::<NodeGroup>(node),
+        ("proxy", _) => one::<Proxy>(node),
+        ("network", _) => one::<Network>(node),
+        ("deployments", _) => each::<Deployment>(node),
+        ("services", _) => each::<Service>(node),
+        ("ingresses", _) => each::<Ingress>(node),
+        ("ingress_nginx", _) => one::<IngressNginx>(node),
+        ("records", _) => each::<RecordSet>(node),
+        ("load_balancers", _) => each::<LoadBalancer>(node),
+        ("target_groups", _) => each::<TargetGroup>(node),
+        _ => Vec::new(),
+    }
 }
 
 /// What is wrong in a section.
@@ -113,6 +156,6 @@ mod tests {
         let node = parse(&Arc::new(Source { name: "a.yaml".to_owned(), text: "nonsense: 1".to_owned() })).unwrap();
         let help = de::read::<Scenario>(&node).unwrap_err().help.unwrap();
         let fields: Vec<&str> = help.strip_prefix("the fields here are ").unwrap().split(", ").collect();
-        assert_eq!([fields.as_slice(), &["compare", "sweep"]].concat(), SECTIONS);
+        assert_eq!([fields.as_slice(), &["kubernetes", "aws", "compare", "sweep"]].concat(), SECTIONS);
     }
 }

@@ -1,7 +1,7 @@
 //! The JSON schema of the scenario file (draft 2020-12), for editors and for the reference: that of [`Scenario`], with what belongs to
 //! the study as a whole. A schema tells the form; what fits together is checked by `lbsim check`.
 
-use super::Scenario;
+use super::{Aws, Kubernetes, Scenario};
 use crate::policy::Algorithm;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -10,10 +10,17 @@ use serde_json::{Value, json};
 pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let algorithm = generator.subschema_for::<Algorithm>();
+    let blocks = [("kubernetes", generator.subschema_for::<Option<Kubernetes>>()), ("aws", generator.subschema_for::<Option<Aws>>())];
     let mut schema = generator.into_root_schema_for::<Scenario>().to_value();
     schema["title"] = json!("lbsim scenario");
     schema["description"] =
         json!("What is simulated: clients, servers, the balancers between them, faults, and the variants that are compared.");
+    for (name, block) in blocks {
+        schema["properties"][name] = block.to_value();
+    }
+    // What a block stands for may be all servers and balancers that there are.
+    schema["required"] = json!(["clients"]);
+    schema["anyOf"] = json!([{ "required": ["servers", "balancers"] }, { "required": ["kubernetes"] }, { "required": ["servers", "aws"] }]);
     let set = json!({
         "type": "object",
         "description": "Values to put at paths, such as `balancers.edge.algorithm: random`. A path goes by names, or by places: `balancers[0].algorithm`.",

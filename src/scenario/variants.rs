@@ -1,6 +1,11 @@
 //! The study that a file describes: its scenario in every variant of `compare` and at every point of `sweep`. Each is the
 //! document with some patches: first `--set`, then the variant's, then the point's.
 
+mod primitive;
+
+pub use primitive::{Primitive, primitive};
+
+use super::expand::{expand, has_blocks};
 use super::{Scenario, check, read};
 use crate::document::{self, Node, Value, de};
 use crate::error::{Diagnostic, Diagnostics, Severity, Source, Spot};
@@ -96,15 +101,7 @@ pub fn written(source: Source, sets: &[(String, String)], variant: &str, path: &
 
 fn read_some(source: Source, sets: &[(String, String)], trial: Option<Trial>) -> Result<Study, Diagnostics> {
     let source = Arc::new(source);
-    let mut document = document::parse(&source)?;
-    let mut found = Diagnostics::new();
-    let set_patches: Vec<Patch> = sets.iter().filter_map(|(path, value)| keep(&mut found, set_patch(SET, path, value))).collect();
-    if !matches!(document.value, Value::Map(_)) {
-        return Err(read::scenario(&document).err().unwrap_or_default());
-    }
-    for patch in &set_patches {
-        found.extend(patch.apply(&mut document).err());
-    }
+    let Patched { document, set_patches, mut found, .. } = patched(&source, sets)?;
     let mut entries = compare(&document, &mut found);
     if let Some(trial) = trial {
         entries.retain(|entry| entry.name.as_deref().is_none_or(|name| name == trial.variant));
@@ -139,6 +136,28 @@ fn read_some(source: Source, sets: &[(String, String)], trial: Option<Trial>) ->
         }
     }
     study(source, variants, found)
+}
+
+/// A file with the patches of the command line.
+struct Patched {
+    original: Node,
+    document: Node,
+    set_patches: Vec<Patch>,
+    found: Diagnostics,
+}
+
+fn patched(source: &Arc<Source>, sets: &[(String, String)]) -> Result<Patched, Diagnostics> {
+    let original = document::parse(source)?;
+    let mut document = original.clone();
+    let mut found = Diagnostics::new();
+    let set_patches: Vec<Patch> = sets.iter().filter_map(|(path, value)| keep(&mut found, set_patch(SET, path, value))).collect();
+    if !matches!(document.value, Value::Map(_)) {
+        return Err(read::scenario(&document).err().unwrap_or_default());
+    }
+    for patch in &set_patches {
+        found.extend(patch.apply(&mut document).err());
+    }
+    Ok(Patched { original, document, set_patches, found })
 }
 
 fn study(source: Arc<Source>, variants: Vec<Variant>, mut found: Diagnostics) -> Result<Study, Diagnostics> {
@@ -214,11 +233,18 @@ fn compare(document: &Node, found: &mut Diagnostics) -> Vec<Entry> {
         }
     };
     let has_balancer = document.get("balancers").is_some_and(|balancers| !balancers.items().is_empty());
+    let has_blocks = has_blocks(document);
     let mut names = BTreeSet::new();
     let mut entries = Vec::new();
     for item in items {
         let Some(mut entry) = keep(found, compare_entry(item)) else { continue };
-        if !has_balancer {
+        let is_algorithm = item.get("patch").is_none();
+        if !has_balancer && (is_algorithm || !has_blocks) {
+            if has_blocks {
+                let message = "an algorithm is that of the first of `balancers`, and there is none";
+                let help = "patch the block: `patch: { name: ..., set: { aws.target_groups.web.algorithm: ... } }`";
+                found.push(Diagnostic::error(message).at(item.spot.clone()).help(help));
+            }
             entry.patches.clear();
         }
         if let Some(name) = &entry.name
@@ -346,11 +372,15 @@ fn variant(base: &Node, entry: &Entry, point: &[&Patch], source: &Source, found:
             return None;
         }
     }
-    let mut scenario = keep(found, read::scenario(&document))?;
+    let expanded = keep(found, expand(document))?;
+    found.extend(expanded.warnings.clone());
+    let document = &expanded.document;
+    let explained = |errors: Diagnostics| errors.into_iter().filter_map(|error| expanded.explain(error)).collect::<Diagnostics>();
+    let mut scenario = keep(found, read::scenario(document).map_err(explained))?;
     if scenario.name.is_empty() && document.get("name").is_none() {
         scenario.name = stem(&source.name).to_owned();
     }
-    let problems = check(&scenario, &document);
+    let problems = explained(check(&scenario, document));
     let is_wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
     found.extend(problems);
     let first_algorithm = || document.get("balancers").and_then(|list| list.items().first()?.get("algorithm")).map(algorithm_name);

@@ -9,8 +9,8 @@ use crate::scenario::{Balancer, HealthCheck, IntervalFrom, Sticky};
 use crate::units::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// DNS, cloud balancer, ingress, kube-proxy, sidecar: real chains are shorter.
-const CHAIN_MAX: usize = 6;
+/// Two names, a load balancer's name, its node, the target group, node port, nginx, upstream: real chains are shorter.
+const CHAIN_MAX: usize = 8;
 /// Each has counts and checks of its own for every target.
 const INSTANCES_MAX: u32 = 1000;
 
