@@ -10,10 +10,12 @@ mod give_up;
 mod route;
 mod send;
 mod serve;
+mod trace;
 mod travel;
 
 pub(in crate::model) use disconnect::Ending;
 pub(crate) use express::is_open_road;
+pub(in crate::model) use trace::Ways;
 
 use super::event::Ref;
 use super::world::World;

@@ -153,6 +153,7 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
         openers: vec![None, None],
         statuses: vec![],
         names: Vec::new(),
+        paths: Vec::new(),
         timeline: Timeline {
             bin: Span::from_secs(6),
             bins: vec![bin.clone(), bin],

@@ -142,9 +142,19 @@ impl World {
         if !self.balancers[balancer as usize].is_l4 {
             let status = Status::of(going.failure, going.mark);
             if going.failure.is_some() {
-                going.mark = mark::ANSWERED;
+                let is_new = std::mem::replace(&mut going.mark, mark::ANSWERED) != mark::ANSWERED;
+                if is_new {
+                    self.count_failed_way(attempt, (status != Status::Target).then_some(balancer));
+                }
             }
             self.count_status(attempt, balancer, status);
+        } else if self.attempts[attempt].depth == 0 && self.attempts[attempt].mark != mark::ANSWERED {
+            // Nobody before it looks at requests.
+            match self.attempts[attempt].failure {
+                None => {}
+                Some(Failure::NoServer) => self.count_failed_way(attempt, Some(balancer)),
+                Some(_) => self.count_failed_way(attempt, None),
+            }
         }
         self.answer_on_connection(attempt)
     }
@@ -200,6 +210,9 @@ impl World {
         let Attempt { request, server, failure, strike, .. } = self.attempts[attempt];
         match failure {
             None => {
+                if self.ways.is_some() {
+                    self.count_way(attempt);
+                }
                 self.free_attempt(attempt);
                 self.request_answered(request, server);
             }
