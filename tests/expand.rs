@@ -6,7 +6,7 @@ use lbsim::error::Source;
 use lbsim::experiment::{Options, run};
 use lbsim::input::Inputs;
 use lbsim::scenario::variants::{Study, primitive, read};
-use lbsim::summary::{About, summarise};
+use lbsim::summary::{About, Summary, summarise};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -28,8 +28,7 @@ fn stem(path: &Path) -> &str {
     path.file_stem().and_then(|stem| stem.to_str()).expect("a name")
 }
 
-/// `summary.json` of a study.
-fn summary(study: &Study) -> String {
+fn summary(study: &Study) -> Summary {
     let variants: Vec<_> = study
         .variants
         .iter()
@@ -38,7 +37,12 @@ fn summary(study: &Study) -> String {
     let options = Options { seed: study.seed, replications: study.replications, jobs: Some(1) };
     let results = run(&variants, &options, &AtomicBool::new(false), &|_| {}).expect("it runs");
     let about = About { scenario: study.name.clone(), about: study.about.clone(), seed: study.seed, replications: study.replications };
-    summarise(&about, &variants, &results).to_json().expect("JSON")
+    summarise(&about, &variants, &results)
+}
+
+/// `summary.json` of a study.
+fn json(study: &Study) -> String {
+    summary(study).to_json().expect("JSON")
 }
 
 #[test]
@@ -54,7 +58,7 @@ fn the_printed_file_gives_the_same_results() {
         let again =
             read(source("elsewhere.yaml", &printed.text), &[]).unwrap_or_else(|errors| panic!("{name}: {errors}\n{}", printed.text));
         assert_eq!(format!("{:?}", original.variants), format!("{:?}", again.variants), "{name}");
-        assert!(summary(&original) == summary(&again), "{name}: other results");
+        assert!(json(&original) == json(&again), "{name}: other results");
     }
 }
 
@@ -95,4 +99,29 @@ fn anchors_and_braces_are_written_out() {
         let original = read(source("a.yaml", &text), &[]).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(format!("{:?}", again.variants), format!("{:?}", original.variants), "{}", printed.text);
     }
+}
+
+/// A load balancer that fails open is not well: its name's other record takes over.
+#[test]
+fn records_fail_over_from_a_load_balancer_that_fails_open() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd/expand/aws-dns-failover.yaml")).expect("a file");
+    let fault = "faults: [{ crash: { server: web } }]\nentry: shop.example\nwarmup: 3m\n";
+    let study = |health: &str| {
+        let sets = [
+            ("duration", "5m"),
+            ("clients.users.population", "null"),
+            ("aws.records[0].health_check", health),
+            ("aws.records[0].ttl", "10s"),
+            ("aws.records[0].resolvers", "null"),
+            ("aws.records[0].ignore_ttl", "0%"),
+            ("aws.records[1].to", "[shop.example]"),
+            ("aws.records[1].routing", "simple"),
+        ];
+        let sets = sets.map(|(path, value)| (path.to_owned(), value.to_owned()));
+        read(source("a.yaml", &format!("{text}{fault}")), &sets).unwrap_or_else(|errors| panic!("{errors}"))
+    };
+    let failed = |study: &Study| summary(study).variants[0].failed_share();
+    // Crashed from the start: out at the load balancer within 61 s and at the name within 30 s more, both before the warm-up ends.
+    let (with, without) = (failed(&study("{ interval: 10s }")), failed(&study("null")));
+    assert_eq!((with, without), (Some(0.0), Some(1.0)));
 }

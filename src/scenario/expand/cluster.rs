@@ -123,11 +123,11 @@ impl Walk<'_> {
     fn proxy_comment(&self, part: Part, service: &Service) -> Part {
         let mode = self.blocks.kubernetes.as_ref().map(|kubernetes| kubernetes.proxy.mode).unwrap_or_default();
         let how = match mode {
-            ProxyMode::Iptables => "iptables: a random endpoint for each connection, whatever its health; rules follow within the delay",
-            ProxyMode::Nftables => "nftables: a random endpoint for each connection, whatever its health; rules follow within the delay",
-            ProxyMode::Ipvs => "ipvs: a scheduler of the kernel for each connection",
+            ProxyMode::Iptables => "iptables: a random endpoint for each connection, whatever its health",
+            ProxyMode::Nftables => "nftables: a random endpoint for each connection, whatever its health",
+            ProxyMode::Ipvs => "ipvs: a scheduler of the kernel chooses for each connection",
         };
-        part.comment(format!("Service {}: the kube-proxy of every node. {how}", service.name)).comment("(Kubernetes, pkg/proxy).")
+        part.comment(format!("Service {}: the kube-proxy of every node. {how}.", service.name))
     }
 
     fn proxy(&self, index: usize, name: &str, node: &ClusterNode) -> Part {

@@ -109,7 +109,9 @@ impl<'a> Walk<'a> {
             rest: of_listener.copy("respond").into_iter().collect(),
         });
         let cross_zone = balancer.cross_zone.unwrap_or(alb::CROSS_ZONE);
+        let at = self.parts.parts.len();
         let groups = names.iter().filter_map(|name| self.group_of_aws(name, Product::Alb, cross_zone)).collect();
+        let proxies = self.parts.parts.split_off(at);
         let base = blocks.name_of(thing);
         let comment = vec![format!(
             "Application Load Balancer {}, port {}: each of its nodes looks at requests by itself{}.",
@@ -128,6 +130,7 @@ impl<'a> Walk<'a> {
             groups,
             idle: text_of(&idle),
         });
+        self.parts.parts.extend(proxies);
     }
 
     fn network_of_aws(&mut self, index: usize, listener: usize) {
@@ -139,8 +142,10 @@ impl<'a> Walk<'a> {
         let cross_zone = balancer.cross_zone.unwrap_or(crate::control::defaults::nlb::CROSS_ZONE);
         let base = blocks.name_of(thing);
         let addresses = addresses(&base, &blocks.zones_of(balancer), balancer.nodes_per_zone);
+        let at = self.parts.parts.len();
         let group = listener.default.keys().next().and_then(|name| self.group_of_aws(name, Product::Nlb, cross_zone));
         let Some(group) = group else { return };
+        let proxies = self.parts.parts.split_off(at);
         let comment = format!(
             "Network Load Balancer {}, port {}, target group {}: each flow goes to one target.",
             balancer.name,
@@ -148,6 +153,7 @@ impl<'a> Walk<'a> {
             group.name
         );
         self.network(&base, &path, addresses, &group, idle_timeout(Product::Nlb, &place), comment);
+        self.parts.parts.extend(proxies);
     }
 
     /// A target group of `aws`. Node ports of its service are written if they are not yet.
