@@ -203,6 +203,16 @@ impl Balancer {
         self.barred.get(target as usize).is_none_or(|reasons| *reasons == 0)
     }
 
+    /// Whether it takes the target for well and uses it.
+    pub fn is_well(&self, target: TargetId) -> bool {
+        self.is_in_use(target) && self.is_healthy[target as usize]
+    }
+
+    /// Whether it is a name that is resolved.
+    pub fn is_name(&self) -> bool {
+        matches!(self.finder.as_deref(), Some(Finder::Name(_)))
+    }
+
     /// Works out who may be sent to, from the health view and the rule for when too few are well.
     fn refresh(&mut self) {
         let in_use: Vec<bool> = (0..self.is_healthy.len() as TargetId).map(|target| self.is_in_use(target)).collect();

@@ -5,14 +5,32 @@ use crate::model::balancer::Finder;
 use crate::model::client::NONE;
 use crate::model::connections::Source;
 use crate::model::dns::Asker;
+use crate::model::plan::TargetRef;
 use crate::model::rules::Action;
 use crate::model::sticky::Holder;
 use crate::model::world::World;
 use crate::policy::{Pick, TargetId};
 use crate::rng::mix64;
 use crate::scenario::Failure;
+use std::collections::BTreeSet;
 
 impl World {
+    /// Whether behind a balancer there is a server that is taken for well by whoever sends to it. What fails open has none: a load
+    /// balancer that sends to all because nobody is healthy is no good answer of a name.
+    pub(in crate::model) fn can_serve(&self, balancer: u32) -> bool {
+        let (mut seen, mut todo) = (BTreeSet::from([balancer]), vec![balancer]);
+        while let Some(index) = todo.pop() {
+            let balancer = &self.balancers[index as usize];
+            for target in (0..balancer.to.len() as TargetId).filter(|target| balancer.is_well(*target)) {
+                match balancer.to[target as usize] {
+                    TargetRef::Server(_) => return true,
+                    TargetRef::Balancer(inner) => todo.extend(seen.insert(inner).then_some(inner)),
+                }
+            }
+        }
+        false
+    }
+
     /// Finds the target of an attempt at a balancer with a finder.
     #[inline(never)]
     pub(in crate::model) fn find(&mut self, attempt: u32, balancer: u32) {
