@@ -343,3 +343,50 @@ fn pods(dice: &mut Dice, group: &str) -> String {
     }
     more
 }
+
+/// The same scenario with instances, places, names, rules, slow start and changed weights put in here and there.
+pub fn with_routes(text: &str, seed: u64) -> String {
+    let dice = &mut Dice::new(seed ^ 0x5eed);
+    let mut text = text.to_owned();
+    for name in ["edge", "inner", "left", "right"] {
+        let mut more = String::new();
+        if dice.one_in(2) {
+            more += &format!("instances: {}, ", dice.number(2, 4));
+        }
+        if dice.one_in(2) {
+            more += dice.choose(&["zone: a, ", "zone: b, ", "zone: a, own_zone_only: true, ", "zone: b, own_zone_only: true, "]);
+        }
+        text = text.replacen(&format!("{{ name: {name}, "), &format!("{{ name: {name}, {more}"), 1);
+    }
+    let is_slowable = !["hash", "first", "central"].iter().any(|word| text.contains(word));
+    if is_slowable && dice.one_in(2) {
+        let start = dice.choose(&["1s", "{ for: 3s, shape: envoy, aggression: 2 }", "{ for: 20s, shape: haproxy }"]);
+        text = text.replace(", health_check:", &format!(", slow_start: {start}, health_check:"));
+    }
+    if dice.one_in(2) {
+        text = text.replace("{ name: c0, ", "{ name: c0, zone: a, ");
+        text += &format!("network: {{ same_zone: {{ constant: 1ms }}, cross_zone: {} }}\n", time(dice, 20));
+    }
+    let mut entry = "edge";
+    let mut fronts = String::new();
+    if dice.one_in(2) {
+        let routing = dice.choose(&["simple", "weighted", "failover", "multivalue"]);
+        let kept = dice.choose(&["", ", resolvers: 2", ", ignore_ttl: 50%", ", resolvers: 3, ignore_ttl: 100%"]);
+        let check = if dice.one_in(2) { ", health_check: { http: /, interval: 700ms, timeout: 300ms }" } else { "" };
+        fronts += &format!("\n  - {{ name: front, targets: [edge, s0], dns: {{ routing: {routing}, ttl: 3s{kept} }}{check} }}");
+        entry = "front";
+    }
+    if dice.one_in(2) {
+        let sticky = dice.choose(&["", ", sticky: 2s"]);
+        let copies = dice.choose(&["", "instances: 2, "]);
+        let rules =
+            format!("{{ when: {{ path: [/a] }}, forward: {{ {entry}: 2, s0: 1 }}{sticky} }}, {{ respond: {} }}", dice.number(400, 599));
+        let retry = dice.choose(&["", ", retry: { max: 1, when: [no_server, refused, 4xx] }", ", timeout: 200ms"]);
+        fronts += &format!("\n  - {{ name: gate, {copies}rules: [{rules}]{retry} }}");
+        text += "operations: [{ weights: { balancer: gate, set: { s0: 5 }, at: 4s } }]\n";
+        entry = "gate";
+    } else if text.contains("name: inner") && dice.one_in(2) {
+        text += "operations: [{ weights: { balancer: edge, set: { inner: 0 }, at: 4s } }, { weights: { balancer: edge, set: { inner: 3 }, at: 9s } }]\n";
+    }
+    text.replacen("\nfaults:", &format!("{fronts}\nentry: {entry}\nfaults:"), 1)
+}

@@ -1,6 +1,6 @@
 //! What holds in every run, whatever the scenario: checked on scenarios drawn at random. A failure prints the scenario.
 
-use crate::generator::{Kind, scenario};
+use crate::generator::{Kind, scenario, with_routes};
 use crate::trial::{figures, plan, sum_ms, variants};
 use lbsim::measure::latency::LogLinear;
 use lbsim::measure::{Latencies, RunRecord};
@@ -38,27 +38,41 @@ const CALM: Kind = Kind { drains: true, is_calm: true, is_nameless: false, has_p
 
 #[test]
 fn requests_and_attempts_are_conserved() {
-    for_each(ANY, 400, |text, record| {
-        let (requests, attempts) = (&record.requests, &record.attempts);
-        assert_eq!(requests.sent, requests.ok + requests.failed() + record.unfinished);
-        let open = attempts.sent.checked_sub(attempts.ok + attempts.failed()).expect("no attempt ends twice");
-        assert!(open <= record.unfinished, "{open} attempts open, {} requests", record.unfinished);
-        assert!(attempts.sent <= requests.sent + record.retried && requests.ok <= attempts.ok);
-        assert_eq!(attempts.sent, record.servers.iter().map(|server| server.attempts).sum::<u64>());
-        assert_eq!(attempts.ok, record.servers.iter().map(|server| server.response.count()).sum::<u64>());
-        assert_eq!(attempts.ok, record.classes.iter().map(|class| class.response.count()).sum::<u64>());
-        assert_eq!(attempts.ok, record.classes.iter().map(|class| class.waiting.count()).sum::<u64>());
-        assert_eq!(requests.ok, record.classes.iter().map(|class| class.latency.count()).sum::<u64>());
-        let blamed: u64 = record.failover.faults.iter().map(|fault| fault.failed_requests).sum();
-        assert!(blamed <= requests.failed() + record.stuck && record.stuck <= record.unfinished);
-        if text.contains("warmup: 0s") {
-            let bins =
-                record.timeline.bins.iter().fold((0, 0, 0), |(sent, ok, failed), bin| (sent + bin.sent, ok + bin.ok, failed + bin.failed));
-            assert_eq!(bins, (requests.sent, requests.ok, requests.failed()));
-            let in_bins: f32 = record.timeline.server_bins.iter().map(|bin| bin.attempts).sum();
-            assert_eq!(in_bins as u64, attempts.sent);
-        }
+    for_each(ANY, 400, are_conserved);
+}
+
+#[test]
+fn they_are_conserved_through_rules_names_instances_and_zones_too() {
+    let count = 400 * times();
+    (0..count).into_par_iter().for_each(|seed| {
+        let text = with_routes(&scenario(seed, ANY), seed);
+        let record = run(&text);
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| are_conserved(&text, &record)));
+        assert!(checked.is_ok(), "in this scenario:\n{text}");
+        assert_eq!(figures(&record), figures(&run(&text)), "the same again in this scenario:\n{text}");
     });
+}
+
+fn are_conserved(text: &str, record: &RunRecord) {
+    let (requests, attempts) = (&record.requests, &record.attempts);
+    assert_eq!(requests.sent, requests.ok + requests.failed() + record.unfinished);
+    let open = attempts.sent.checked_sub(attempts.ok + attempts.failed()).expect("no attempt ends twice");
+    assert!(open <= record.unfinished, "{open} attempts open, {} requests", record.unfinished);
+    assert!(attempts.sent <= requests.sent + record.retried && requests.ok <= attempts.ok);
+    assert_eq!(attempts.sent, record.servers.iter().map(|server| server.attempts).sum::<u64>());
+    assert_eq!(attempts.ok, record.servers.iter().map(|server| server.response.count()).sum::<u64>());
+    assert_eq!(attempts.ok, record.classes.iter().map(|class| class.response.count()).sum::<u64>());
+    assert_eq!(attempts.ok, record.classes.iter().map(|class| class.waiting.count()).sum::<u64>());
+    assert_eq!(requests.ok, record.classes.iter().map(|class| class.latency.count()).sum::<u64>());
+    let blamed: u64 = record.failover.faults.iter().map(|fault| fault.failed_requests).sum();
+    assert!(blamed <= requests.failed() + record.stuck && record.stuck <= record.unfinished);
+    if text.contains("warmup: 0s") {
+        let bins =
+            record.timeline.bins.iter().fold((0, 0, 0), |(sent, ok, failed), bin| (sent + bin.sent, ok + bin.ok, failed + bin.failed));
+        assert_eq!(bins, (requests.sent, requests.ok, requests.failed()));
+        let in_bins: f32 = record.timeline.server_bins.iter().map(|bin| bin.attempts).sum();
+        assert_eq!(in_bins as u64, attempts.sent);
+    }
 }
 
 #[test]
