@@ -1,5 +1,6 @@
 //! `lbsim explain`: a screen about an algorithm, a term or a number; the texts are those of `docs/explain.md` and `docs/metrics.md`.
 
+use super::list::{word_of_the_scenario, words_of_the_scenario};
 use super::{Exit, Failure, print, run::width};
 use crate::error::{did_you_mean, printable};
 use crate::policy::Algorithm;
@@ -12,7 +13,7 @@ const WIDTH_MAX: usize = 90;
 
 #[derive(Args)]
 pub(super) struct ExplainArgs {
-    /// An algorithm, a term such as `p99`, or a number of the results such as `servers[].share`
+    /// An algorithm, a term such as `p99`, a word of the scenario such as `crash`, or a number of the results such as `servers[].share`
     #[arg(required = true, num_args = 1.., value_name = "NAME")]
     words: Vec<String>,
 }
@@ -22,7 +23,9 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
     let Some(text) = text(&wanted) else {
         let shown = printable(&wanted, 80);
         let terms = glossary::terms();
-        let names: Vec<&str> = sections().map(|(name, _)| name).chain(terms.iter().map(|term| term.key.as_str())).collect();
+        let words = words_of_the_scenario();
+        let names = sections().map(|(name, _)| name).chain(terms.iter().map(|term| term.key.as_str()));
+        let names: Vec<&str> = names.chain(words.iter().map(String::as_str)).collect();
         let meant = did_you_mean(&wanted, names.iter().copied());
         let help = meant.map_or_else(|| "`lbsim list` has the names".to_owned(), |meant| format!("did you mean `{meant}`?"));
         return Err(Failure::Wrong(format!("there is nothing about `{shown}`; {help}")));
@@ -43,6 +46,9 @@ fn text(wanted: &str) -> Option<String> {
         let entry = Algorithm::ALL.iter().find(|entry| entry.name == name);
         let source = entry.map_or_else(String::new, |entry| format!("\n\nSource: {}.", entry.source));
         return Some(format!("{name}\n\n{text}{source}"));
+    }
+    if let Some((kind, about)) = word_of_the_scenario(&plain(wanted).replace(' ', "_")) {
+        return Some(format!("{wanted}, {kind}\n\n{about}.\n\nIts fields: docs/scenario.md, or `lbsim schema`."));
     }
     let terms = glossary::terms();
     let is_meant = |key: &str| key == wanted || key.rsplit('.').next().is_some_and(|last| last.trim_end_matches("[]") == wanted);
@@ -98,9 +104,17 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_listed_is_explained() {
+        for word in words_of_the_scenario().into_iter().chain(glossary::terms().into_iter().map(|term| term.key)) {
+            assert!(text(&word).is_some(), "{word}");
+        }
+    }
+
+    #[test]
     fn names_are_found_however_they_are_written() {
         assert!(text("Least Connections").is_some() && text("jain's index").is_some() && text("sticky-sessions").is_some());
         assert!(text("detected_after_s").is_some_and(|text| text.starts_with("failover[].detected_after_s")));
+        assert!(text("Crash").is_some_and(|text| text.contains("a fault")) && text("lognormal").is_some());
         assert_eq!(text("fish"), None);
     }
 

@@ -79,6 +79,20 @@ fn lines(what: What) -> Vec<Line> {
     }
 }
 
+/// What a distribution, an arrival process or a fault is: its kind, and what the schema says of it.
+pub(super) fn word_of_the_scenario(wanted: &str) -> Option<(&'static str, String)> {
+    let kinds = [(What::Distributions, "a distribution"), (What::Arrivals, "an arrival process"), (What::Faults, "a fault")];
+    kinds.into_iter().find_map(|(what, kind)| {
+        let line = lines(what).into_iter().find(|line| line.name == wanted)?;
+        Some((kind, line.about))
+    })
+}
+
+/// All of these words.
+pub(super) fn words_of_the_scenario() -> Vec<String> {
+    [What::Distributions, What::Arrivals, What::Faults].into_iter().flat_map(lines).map(|line| line.name).collect()
+}
+
 /// The words of a choice in the schema, with what it says of them.
 fn choices(kind: &str) -> Vec<Line> {
     let schema = schema();

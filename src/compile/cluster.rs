@@ -14,9 +14,10 @@ use crate::model::cluster::plan::{
     AutoscalePlan, ClusterPlan, MembersKind, MembersPlan, NodeAutoscalePlan, NodeGroupPlan, NodePlan, OperationPlan, PodGroupPlan,
     ProbePlan,
 };
-use crate::model::plan::{BalancerPlan, ServerPlan};
+use crate::model::plan::{BalancerPlan, ServerPlan, TargetRef};
 use crate::scenario::{
-    Amount, Autoscale, Layer, Members, NodeGroup, Operation, Pods, Prefer, Probe, Scaling, Scenario, Select, ServerGroup, TrafficPolicy,
+    Amount, Autoscale, Balancer, Layer, Members, NodeGroup, Operation, Pods, Prefer, Probe, Scaling, Scenario, Select, ServerGroup,
+    TrafficPolicy,
 };
 use crate::units::Time;
 use std::sync::Arc;
@@ -82,17 +83,25 @@ pub(super) fn compile_cluster(
         first += most;
     }
     let members = balancers.iter().map(|plan| {
-        let balancer = scenario.balancers.iter().find(|balancer| balancer.name == plan.name)?;
+        let balancer = origin(scenario, &plan.name)?;
+        let is_named = |target: &TargetRef| match target {
+            TargetRef::Server(_) => true,
+            TargetRef::Balancer(inner) => balancers[*inner as usize].routing.place.node != NONE,
+        };
         let healthy_after = plan.check.as_ref().map_or(1, |check| check.healthy_after);
         // An Application Load Balancer takes a new target after one pass; a Network Load Balancer after as many as an unhealthy one.
         let first_passes = if balancer.layer == Layer::L7 { defaults::target_group::FIRST_PASSES_ALB } else { healthy_after };
-        balancer.members.as_ref().map(|members| compile_members(members, first_passes, inputs))
+        let members = balancer.members.as_ref().filter(|_| plan.targets.iter().any(is_named));
+        members.map(|members| compile_members(members, first_passes, inputs))
     });
     Ok(Some(Arc::new(ClusterPlan {
         zones: ground.zones(),
         nodes,
         node_groups,
-        groups: with_pods.iter().map(|(group, pods)| compile_pods(group, pods, names, inputs)).collect::<Result<_, _>>()?,
+        groups: with_pods
+            .iter()
+            .map(|(group, pods)| compile_pods(group, pods, scenario, balancers, names, inputs))
+            .collect::<Result<_, _>>()?,
         group_of: servers.iter().map(group_of).collect(),
         places: servers.iter().map(|server| server.place).collect(),
         balancers: balancers.iter().map(|balancer| balancer.routing.place).collect(),
@@ -101,14 +110,35 @@ pub(super) fn compile_cluster(
     })))
 }
 
-fn compile_pods(group: &ServerGroup, pods: &Pods, names: &Names, inputs: &Inputs) -> Result<PodGroupPlan, String> {
+/// The balancer of the scenario that one of the plan is, is a copy of (`edge#2`), or is a group of (`edge/web`).
+fn origin<'a>(scenario: &'a Scenario, plan: &str) -> Option<&'a Balancer> {
+    let is_origin =
+        |balancer: &&Balancer| plan.strip_prefix(&balancer.name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['#', '/']));
+    scenario.balancers.iter().filter(is_origin).max_by_key(|balancer| balancer.name.len())
+}
+
+fn compile_pods(
+    group: &ServerGroup,
+    pods: &Pods,
+    scenario: &Scenario,
+    balancers: &[BalancerPlan],
+    names: &Names,
+    inputs: &Inputs,
+) -> Result<PodGroupPlan, String> {
+    let servers = names.servers(&group.name)?;
+    // A pod must be healthy at each copy of a gate.
+    let is_gate = |plan: &BalancerPlan| {
+        let is_named = origin(scenario, &plan.name).is_some_and(|balancer| pods.readiness_gates.contains(&balancer.name));
+        is_named && servers.iter().any(|server| plan.targets.contains(&TargetRef::Server(*server)))
+    };
+    let gates = (0..balancers.len()).filter(|balancer| is_gate(&balancers[*balancer])).map(|balancer| balancer as u32).collect();
     let budget = pods.disruption_budget.and_then(|budget| match (budget.min_available, budget.max_unavailable) {
         (Some(available), _) => Some(Budget::MinAvailable(amount(available))),
         (None, unavailable) => unavailable.map(|unavailable| Budget::MaxUnavailable(amount(unavailable))),
     });
     Ok(PodGroupPlan {
         name: group.name.clone(),
-        servers: names.servers(&group.name)?,
+        servers,
         replicas: pods.replicas,
         request: Resources { cpu_milli: pods.cpu.0, memory: pods.memory.0 },
         image_pull: sampler(&pods.image_pull, inputs),
@@ -124,7 +154,7 @@ fn compile_pods(group: &ServerGroup, pods: &Pods, names: &Names, inputs: &Inputs
         min_ready: pods.rolling_update.min_ready,
         autoscale: pods.autoscale.as_ref().map(compile_autoscale),
         budget,
-        gates: pods.readiness_gates.iter().map(|balancer| names.balancer(balancer)).collect::<Result<_, _>>()?,
+        gates,
     })
 }
 

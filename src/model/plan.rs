@@ -43,9 +43,9 @@ pub struct Topology {
     pub faults: Vec<FaultPlan>,
     /// Delays between places; `None` where nobody says where anything stands.
     pub network: Option<NetworkPlan>,
-    pub operations: Vec<OperationPlan>,
     /// Nodes, pods and their controllers, where there are any.
     pub cluster: Option<Arc<ClusterPlan>>,
+    pub operations: Vec<OperationPlan>,
 }
 
 /// What operators do, and when.

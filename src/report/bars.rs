@@ -2,6 +2,7 @@
 
 use super::{Look, name, number};
 use crate::summary::{Summary, VariantSummary};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Variants that have a bar.
 const BARS_MAX: usize = 12;
@@ -18,8 +19,7 @@ pub fn bars(summary: &Summary, look: Look) -> String {
     if summary.by_point().len() > 1 || !(2..=BARS_MAX).contains(&shown.len()) {
         return String::new();
     }
-    let label = |told: &VariantSummary| name(&told.name).chars().take(NAME_MAX).collect::<String>();
-    let names = shown.iter().map(|(told, _)| label(told).chars().count()).max().unwrap_or(0);
+    let names = shown.iter().map(|(told, _)| label(&told.name).width()).max().unwrap_or(0);
     let room = look.width.saturating_sub(names + 3).min(BAR_MAX);
     // A little below the fastest median, so that it has a bar, too.
     let low = shown.iter().map(|(_, values)| values[0]).fold(f64::INFINITY, f64::min) * 0.8;
@@ -35,9 +35,22 @@ pub fn bars(summary: &Summary, look: Look) -> String {
             let drawn = bar.chars().count();
             bar.extend(std::iter::repeat_n(fill, place(*value).saturating_sub(drawn)));
         }
-        text.push_str(&format!(" {:names$}  {bar}\n", label(told)));
+        let label = label(&told.name);
+        // Formatting counts characters, a terminal columns.
+        let gap = " ".repeat(names - label.width());
+        text.push_str(&format!(" {label}{gap}  {bar}\n"));
     }
     text
+}
+
+/// As much of a name as there is room for.
+fn label(full: &str) -> String {
+    let mut columns = 0;
+    let fits = |c: &char| {
+        columns += c.width().unwrap_or(0);
+        columns <= NAME_MAX
+    };
+    name(full).chars().take_while(fits).collect()
 }
 
 fn percentiles(told: &VariantSummary) -> Option<[f64; 4]> {
@@ -64,6 +77,15 @@ mod tests {
         assert_eq!((count(lines[2], '█'), count(lines[2], '▒')), (3, 0), "{text}");
         assert_eq!((count(lines[3], '█'), count(lines[3], '▒'), count(lines[3], '░')), (3, 57, 0), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80));
+    }
+
+    #[test]
+    fn bars_begin_below_each_other_whatever_the_letters() {
+        let variants = [variant("fast"), variant("名前の長い変種"), variant(&"漢".repeat(40))];
+        let runs = [results([record(&[10; 2000], 0)]), results([record(&[20; 2000], 0)]), results([record(&[30; 2000], 0)])];
+        let text = bars(&summarise(&about(1), &variants, &runs), Look { width: 100, color: false });
+        let begins: Vec<usize> = text.lines().skip(2).map(|line| line[..line.find('█').unwrap()].width()).collect();
+        assert_eq!(begins, [NAME_MAX + 3; 3], "{text}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use askama::Template;
 
 /// Rows of a table; of more the first ones, and how many there are.
 const ROWS_MAX: usize = 200;
+const INTERVALS: &str = "Below each value its 95 % interval.";
 /// Rows that stand open.
 const ROWS_OPEN: usize = 24;
 /// The script is allowed by its hash alone (which a test computes): whatever a name smuggles in is not run.
@@ -60,6 +61,8 @@ struct Section {
     rows: usize,
     is_long: bool,
     table: String,
+    /// What the small figures are.
+    note: &'static str,
 }
 
 /// The page as text.
@@ -232,15 +235,18 @@ fn comparison(summary: &Summary, is_swept: bool) -> (String, bool) {
 }
 
 fn sections(summary: &Summary) -> Vec<Section> {
-    let section = |title, table: Markup| Section { title, rows: table.rows, is_long: table.rows > ROWS_OPEN, table: table.finish() };
     let found = [
-        ("What the faults did", failover(summary)),
-        ("Objectives", objectives(summary)),
-        ("Failures by kind", errors(summary)),
-        ("Request classes", classes(summary)),
-        ("Servers", servers(summary)),
+        ("What the faults did", failover(summary), "Below each value the least and the most of the replications."),
+        ("Objectives", objectives(summary), ""),
+        ("Failures by kind", errors(summary), INTERVALS),
+        ("Request classes", classes(summary), INTERVALS),
+        ("Servers", servers(summary), INTERVALS),
     ];
-    found.into_iter().filter(|(_, table)| table.rows > 0).map(|(title, table)| section(title, table)).collect()
+    let section = |(title, table, note): (&'static str, Markup, &'static str)| {
+        let rows = table.rows;
+        Section { title, rows, is_long: rows > ROWS_OPEN, table: table.finish(), note }
+    };
+    found.into_iter().filter(|(_, table, _)| table.rows > 0).map(section).collect()
 }
 
 fn at(told: &VariantSummary) -> Cell {

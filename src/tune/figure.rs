@@ -209,7 +209,8 @@ fn step<'a>(node: &'a Value, word: &str) -> Option<(&'a Value, bool)> {
 fn kinds(path: &[String], at: usize, node: &Value) -> Option<Vec<&'static str>> {
     match path[..at].last().map(String::as_str) {
         Some("by_error") if node.is_object() => Some(Failure::ALL.map(Failure::name).to_vec()),
-        Some("statuses") if node.is_object() => Some(Vec::new()),
+        // Not the item of the list of that name.
+        Some("statuses") if node.is_object() && node.get("balancer").is_none() => Some(Vec::new()),
         _ => None,
     }
 }

@@ -38,6 +38,8 @@ pub struct Kind {
     pub is_calm: bool,
     /// No random stream has the name of a server.
     pub is_nameless: bool,
+    /// Server groups are pods, on nodes or not, and controllers and operators are at work.
+    pub has_pods: bool,
 }
 
 /// End of a run, and of one that drains.
@@ -50,11 +52,13 @@ pub fn scenario(seed: u64, kind: Kind) -> String {
     let warmup = if kind.drains || kind.is_calm || dice.one_in(2) { "0s" } else { "3s" };
     let groups = dice.number(1, 3);
     let clients: Vec<String> = (0..dice.number(1, 2)).map(|i| client(dice, i, kind)).collect();
-    let servers: Vec<String> = (0..groups).map(|i| group(dice, i, kind)).collect();
-    let balancers = balancers(dice, groups, kind);
-    let faults: Vec<String> = if kind.is_calm { Vec::new() } else { (0..dice.number(0, 4)).map(|_| fault(dice, groups, kind)).collect() };
+    let mut servers: Vec<String> = (0..groups).map(|i| group(dice, i, kind)).collect();
+    let mut balancers = balancers(dice, groups, kind);
+    let mut faults: Vec<String> =
+        if kind.is_calm { Vec::new() } else { (0..dice.number(0, 4)).map(|_| fault(dice, groups, kind)).collect() };
+    let cluster = if kind.has_pods { cluster(dice, &mut servers, &mut balancers, &mut faults) } else { String::new() };
     format!(
-        "seed: {seed}\nduration: {duration_s}s\nwarmup: {warmup}\nclients:\n  - {}\nservers:\n  - {}\nbalancers:\n  - {}\nfaults: [{}]\n",
+        "seed: {seed}\n{cluster}duration: {duration_s}s\nwarmup: {warmup}\nclients:\n  - {}\nservers:\n  - {}\nbalancers:\n  - {}\nfaults: [{}]\n",
         clients.join("\n  - "),
         servers.join("\n  - "),
         balancers.join("\n  - "),
@@ -260,4 +264,82 @@ fn fault(dice: &mut Dice, groups: u64, kind: Kind) -> String {
         4 => format!("{{ flap: {{ {place}, {once}, up: 300ms, down: 200ms }} }}"),
         _ => format!("{{ errors: {{ {place}, {when}, share: 40%, at_once: {} }} }}", dice.choose(&["true", "false"])),
     }
+}
+
+/// Makes pods of some groups, tells balancers of them, and adds nodes and what operators do: the lines for the scenario's top.
+fn cluster(dice: &mut Dice, servers: &mut [String], balancers: &mut [String], faults: &mut Vec<String>) -> String {
+    let nodes = if dice.one_in(4) { 0 } else { dice.number(1, 4) };
+    let mut operations = Vec::new();
+    for (index, group) in servers.iter_mut().enumerate() {
+        if dice.one_in(4) {
+            continue;
+        }
+        let replicas: u64 =
+            group.split("count: ").nth(1).and_then(|rest| rest.split(',').next()).map_or(1, |count| count.parse().unwrap_or(1));
+        // Sometimes hardly enough for a rollout, sometimes plenty.
+        let count = replicas + 11 + dice.number(0, 10);
+        *group = group.replacen(&format!("count: {replicas},"), &format!("count: {count},"), 1);
+        *group = format!("{}, pods: {{ replicas: {replicas}, {} }} }}", group.strip_suffix(" }").unwrap_or(group), pods(dice, group));
+        for _ in 0..dice.number(0, 2) {
+            let at = format!("at: {}ms", dice.number(100, 12_000));
+            operations.push(match dice.number(0, 1) {
+                0 => format!("{{ rollout: {{ group: s{index}, {at} }} }}"),
+                _ => format!("{{ scale: {{ group: s{index}, replicas: {}, {at} }} }}", dice.number(0, replicas + 8)),
+            });
+        }
+    }
+    for balancer in balancers.iter_mut() {
+        let delay = dice.choose(&["", "delay: { constant: 0s }", "delay: { uniform: { min: 0s, max: 2s } }"]);
+        let comma = if delay.is_empty() { "" } else { ", " };
+        let node = if nodes > 0 && dice.one_in(3) { format!(", node: n-{}", dice.number(1, nodes)) } else { String::new() };
+        let traffic = if node.is_empty() { "cluster" } else { dice.choose(&["cluster", "local"]) };
+        let members = match dice.number(0, 1) {
+            0 => format!("endpoints: {{ traffic: {traffic}{comma}{delay} }}"),
+            _ => format!("target_group: {{ deregistration_delay: {}ms{comma}{delay} }}", dice.number(0, 3000)),
+        };
+        *balancer = format!("{}{node}, members: {{ {members} }} }}", balancer.strip_suffix(" }").unwrap_or(balancer));
+    }
+    for _ in 0..if nodes > 0 { dice.number(0, 2) } else { 0 } {
+        let (kind, node) = (dice.choose(&["crash", "blackhole"]), dice.number(1, nodes));
+        faults.push(format!("{{ {kind}: {{ node: n-{node}, at: {}ms, for: {}ms }} }}", dice.number(0, 9000), dice.number(1, 60_000)));
+        if dice.one_in(2) {
+            operations.push(format!("{{ drain: {{ node: n-{}, at: {}ms }} }}", dice.number(1, nodes), dice.number(0, 12_000)));
+        }
+    }
+    let autoscale = dice.choose(&["", ", autoscale: { max: 6, scan: 1s, boot: { constant: 2s }, idle: 3s }"]);
+    let zones = dice.choose(&["[]", "[a, b]"]);
+    let nodes = match nodes {
+        0 => String::new(),
+        _ => format!("nodes: [{{ name: n, count: {nodes}, zones: {zones}, cpu: {}{autoscale} }}]\n", dice.choose(&["1", "8"])),
+    };
+    format!("{nodes}operations: [{}]\n", operations.join(", "))
+}
+
+fn pods(dice: &mut Dice, group: &str) -> String {
+    let mut more = format!("cpu: 200m, image_pull: {}, start: {}", time(dice, 200), time(dice, 100));
+    for probe in ["startup", "readiness", "liveness"] {
+        if dice.one_in(2) {
+            let what = dice.choose(&["tcp: {}", "http: /", "http: /, probes_queue: true"]);
+            let (period, timeout) = (dice.number(50, 1000), dice.number(20, 500));
+            let failures = dice.number(1, 3);
+            more += &format!(", {probe}_probe: {{ {what}, period: {period}ms, timeout: {timeout}ms, failure_threshold: {failures} }}");
+        }
+    }
+    let (on_term, surge) = (dice.choose(&["drain", "exit", "ignore"]), dice.choose(&["1", "2", "0"]));
+    let unavailable = if surge == "0" { "1" } else { dice.choose(&["0", "1", "50%"]) };
+    let min_ready = dice.choose(&["0s", "300ms"]);
+    more += &format!(
+        ", on_term: {on_term}, pre_stop: {}ms, grace: {}ms, rolling_update: {{ max_surge: {surge}, max_unavailable: {unavailable}, min_ready: {min_ready} }}",
+        dice.number(0, 1500),
+        dice.number(0, 3000)
+    );
+    if dice.one_in(3) {
+        more += dice.choose(&[", disruption_budget: { min_available: 1 }", ", disruption_budget: { max_unavailable: 25% }"]);
+    }
+    if dice.one_in(2) {
+        let by = if group.contains("slots: unbounded") { "in_flight: 1.5" } else { dice.choose(&["utilization: 50%", "in_flight: 2"]) };
+        let down = dice.choose(&["", ", scale_down: { window: 2s }"]);
+        more += &format!(", autoscale: {{ max: 10, {by}, sync: 1s, metrics_window: 700ms, cpu_initialization: 1s{down} }}");
+    }
+    more
 }

@@ -32,9 +32,9 @@ fn run(text: &str) -> RunRecord {
     ran.unwrap_or_else(|_| panic!("the engine panicked in this scenario:\n{text}"))
 }
 
-const ANY: Kind = Kind { drains: false, is_calm: false, is_nameless: false };
-const DRAINING: Kind = Kind { drains: true, is_calm: false, is_nameless: false };
-const CALM: Kind = Kind { drains: true, is_calm: true, is_nameless: false };
+const ANY: Kind = Kind { drains: false, is_calm: false, is_nameless: false, has_pods: false };
+const DRAINING: Kind = Kind { drains: true, is_calm: false, is_nameless: false, has_pods: false };
+const CALM: Kind = Kind { drains: true, is_calm: true, is_nameless: false, has_pods: false };
 
 #[test]
 fn requests_and_attempts_are_conserved() {
@@ -118,6 +118,40 @@ fn a_run_whose_arrivals_end_ends_empty() {
         let last = &record.timeline.server_bins[record.timeline.server_bins.len() - record.timeline.servers..];
         // Nothing open, so nothing in flight in any balancer: the engine asserts that both agree.
         assert!(last.iter().all(|bin| bin.in_system == 0.0), "{last:?}");
+    });
+}
+
+#[test]
+fn requests_and_attempts_are_conserved_whatever_becomes_of_pods_and_nodes() {
+    let rollouts = AtomicU32::new(0);
+    for_each(Kind { has_pods: true, ..ANY }, 400, |_, record| {
+        let (requests, attempts) = (&record.requests, &record.attempts);
+        assert_eq!(requests.sent, requests.ok + requests.failed() + record.unfinished);
+        let open = attempts.sent.checked_sub(attempts.ok + attempts.failed()).expect("no attempt ends twice");
+        assert!(open <= record.unfinished, "{open} attempts open, {} requests", record.unfinished);
+        let blamed: u64 = record.failover.faults.iter().map(|fault| fault.failed_requests).sum();
+        let planned: u64 = record.pods.iter().map(|group| group.failed_requests).sum();
+        assert!(blamed + planned <= requests.failed() + record.stuck, "{blamed} and {planned} of {}", requests.failed());
+        for group in &record.pods {
+            assert!(
+                f64::from(group.ready_min.unwrap_or(0)) <= group.ready_mean + 1e-9 && group.ready_mean <= f64::from(group.ready_max) + 1e-9
+            );
+            rollouts.fetch_add(group.rollouts.1 as u32, Relaxed);
+        }
+    });
+    assert!(rollouts.into_inner() > 100, "rollouts come to their end");
+    for_each(Kind { has_pods: true, ..DRAINING }, 200, |_, record| {
+        assert_eq!(record.unfinished, 0);
+        assert_eq!(record.attempts.sent, record.attempts.ok + record.attempts.failed());
+        let last = &record.timeline.server_bins[record.timeline.server_bins.len() - record.timeline.servers..];
+        assert!(last.iter().all(|bin| bin.in_system == 0.0), "{last:?}");
+    });
+    for_each(Kind { has_pods: true, ..ANY }, 60, |text, record| {
+        let again = run(text);
+        assert!(
+            figures(record) == figures(&again)
+                && format!("{:?}{:?}", record.pods, record.history) == format!("{:?}{:?}", again.pods, again.history)
+        );
     });
 }
 

@@ -102,6 +102,11 @@ impl Axis {
         Axis { from: 0.0, to: names.len().max(1) as f64, is_log: false, ticks: ticks.collect() }
     }
 
+    /// So many rows, the first one at the top, without ticks.
+    pub fn rows(count: usize) -> Axis {
+        Axis { from: count.max(1) as f64, to: 0.0, is_log: false, ticks: Vec::new() }
+    }
+
     /// Shares by their number of nines: 0 %, 50 %, 90 %, 99 %, ... up to `nines`.
     pub fn nines(nines: f64) -> Axis {
         let named = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %", "99.99999 %", "99.999999 %"];

@@ -49,10 +49,9 @@ pub fn draw(study: &Study) -> Option<Chart> {
             .flatten()
             .map(|found| found.ci95.map_or(found.value, |(_, high)| high.min(found.value * 2.0)))
             .fold(0.0, f64::max);
-        let rows = vec![String::new(); study.members.len()];
         picture.heading((place.left, 12.0), title);
         let few = |value: f64| print(value);
-        let mut plot = picture.plot(place, Axis::sparse(high, few), Axis::names(&rows, 0).flipped(), (true, false));
+        let mut plot = picture.plot(place, Axis::sparse(high, few), Axis::rows(study.members.len()), (true, false));
         for (row, (member, found)) in study.members.iter().zip(&estimates).enumerate() {
             let Some(found) = found else { continue };
             let y = row as f64 + 0.5;
@@ -62,7 +61,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
             plot.tip(format!("{}: {title} {}{interval}", member.told.name, print(found.value)));
             plot.rect((0.0, y - 0.28), (found.value, y + 0.28), Color::Series(member.series), 0.28);
             if let Some((low, high)) = found.ci95 {
-                plot.line([(low.max(0.0), y), (high, y)], Color::Series(member.series), 1.6);
+                plot.solid((low.max(0.0), y), (high, y), Color::Series(member.series), 1.6);
             }
             plot.dot((found.value, y), 3.2, Color::Series(member.series));
             plot.no_tip();

@@ -56,8 +56,8 @@ pub fn draw(study: &Study) -> Option<Chart> {
     Some(Chart {
         id,
         caption: format!(
-            "Requests in service or waiting, average over the replications and bins of {}. A row that is darker than the others has more to do than \
-             they have; a row that goes light has lost its traffic.{cut}",
+            "Requests in service or waiting, average over the replications and bins of {}. A row further up the scale than the others has more to \
+             do than they have; a row that falls to 0 has lost its traffic.{cut}",
             moment(shown[0].1.bin_s)
         ),
         svg: picture.finish(&title),

@@ -306,6 +306,13 @@ impl Plot {
         self.end_group();
     }
 
+    /// A line without the dashes of its series.
+    pub fn solid(&mut self, from: (f64, f64), to: (f64, f64), color: Color, units: f64) {
+        self.ink.raw("<g stroke-dasharray=\"none\">");
+        self.line([from, to], color, units);
+        self.end_group();
+    }
+
     /// An invisible rectangle to hover.
     pub fn hover_rect(&mut self, from: (f64, f64), to: (f64, f64), tip: String) {
         self.ink.tip(Some(Tip { text: tip, is_titled: false }));

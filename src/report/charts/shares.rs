@@ -60,7 +60,7 @@ fn rows(study: &Study, members: &[&Member], title: &str) -> (String, &'static st
         let weight = members[0].more.weight_shares.get(place).copied().unwrap_or(0.0);
         plot.line([(weight, place as f64 + 0.06), (weight, place as f64 + 0.94)], Color::Ink, 1.4);
     }
-    let caption = "Dots: the share of all attempts that a server got. Black marks: the share that its weight would give it. A server far to the right of its \
+    let caption = "Dots: the share of all attempts that a server got. Upright marks: the share that its weight would give it. A server far to the right of its \
                    mark works more than its weight says; a fault takes servers to the left.";
     (picture.finish(title), caption)
 }

@@ -91,7 +91,7 @@ pub fn text_width(text: &str, size: f64) -> f64 {
 }
 
 /// Width of a label, in multiples of its size: some 26 characters.
-const LABEL_MAX: f64 = 15.0;
+const LABEL_MAX: f64 = 15.6;
 
 /// A name as a label: without control characters, the middle left out where it is long.
 pub fn short_name(name: &str) -> String {

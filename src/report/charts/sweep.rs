@@ -50,7 +50,10 @@ pub fn draw(study: &Study) -> Option<Chart> {
     let picture = Picture::new(id, place.bottom + 40.0);
     picture.heading((8.0, 10.0), "p99 (line) and mean (faint)");
     let means = || shown.iter().filter_map(|(_, _, told)| told.latency_ms.mean).map(|mean| mean.value).filter(|ms| *ms > 0.0);
-    let mut plot = picture.plot(place, axis, Axis::latency(means().fold(min, f64::min), max), (true, true));
+    // Room for the intervals, but not for one that would press everything else flat.
+    let tops = || shown.iter().filter_map(|(_, _, told)| told.latency_ms.p99?.ci95.map(|(_, high)| high.min(2.0 * max)));
+    let (low, high) = (means().fold(min, f64::min), tops().fold(max, f64::max));
+    let mut plot = picture.plot(place, axis, Axis::latency(low, high), (true, true));
     let mut ends = Vec::new();
     for (series, name) in study.names.iter().enumerate() {
         let mut points: Vec<(usize, &VariantSummary)> =

@@ -47,9 +47,8 @@ impl Checker<'_> {
         if total > NODES_MAX {
             self.error(&Path::root().field("nodes"), format!("has {total} nodes; at most {NODES_MAX} can be simulated"));
         }
-        self.what_stands_on_nodes();
         self.members();
-        self.operations_on_pods();
+        self.pod_operations();
     }
 
     /// A node by its name, such as `worker-2`.
@@ -58,7 +57,7 @@ impl Checker<'_> {
         let group = |name: &str| scenario.nodes.iter().find(|nodes| nodes.name == name);
         if let Some((nodes, number)) = split_server(name).and_then(|(nodes, number)| Some((group(nodes)?, number))) {
             let most = most_nodes(nodes);
-            if !(1..=most).contains(&number) {
+            if most > 0 && !(1..=most).contains(&number) {
                 self.error(path, format!("refers to `{name}`, and there are the nodes {0}-1 to {0}-{most}", nodes.name));
             }
         } else if let Some(nodes) = group(name) {
@@ -66,20 +65,6 @@ impl Checker<'_> {
         } else {
             let names: Vec<String> = scenario.nodes.iter().map(|nodes| format!("{}-1", nodes.name)).collect();
             self.unknown(path, name, "node", names.iter().map(String::as_str));
-        }
-    }
-
-    fn what_stands_on_nodes(&mut self) {
-        let scenario = self.scenario;
-        for (i, balancer) in scenario.balancers.iter().enumerate() {
-            if let Some(node) = &balancer.node {
-                self.node(&item("balancers", i).field("node"), node);
-            }
-        }
-        for (i, group) in scenario.servers.iter().enumerate().filter(|(_, group)| group.pods.is_none()) {
-            if let Some(node) = &group.node {
-                self.node(&item("servers", i).field("node"), node);
-            }
         }
     }
 
@@ -133,7 +118,7 @@ impl Checker<'_> {
         }
     }
 
-    fn operations_on_pods(&mut self) {
+    fn pod_operations(&mut self) {
         let scenario = self.scenario;
         for (i, operation) in scenario.operations.iter().enumerate() {
             let path = item("operations", i);
@@ -151,12 +136,9 @@ impl Checker<'_> {
                     self.node(&path.field("node"), node);
                     at
                 }
-                // Checked where the balancers' rules are.
                 Operation::Weights { .. } => continue,
             };
-            if let Some(duration) = scenario.duration.filter(|duration| at >= duration) {
-                self.error(&path.field("at"), format!("is {at}, and the run ends at {duration}"));
-            }
+            self.operation_time(&path, *at);
         }
     }
 
@@ -172,6 +154,6 @@ impl Checker<'_> {
 }
 
 /// Those of the start and those that may come.
-fn most_nodes(nodes: &NodeGroup) -> u32 {
+pub(super) fn most_nodes(nodes: &NodeGroup) -> u32 {
     nodes.autoscale.as_ref().map_or(nodes.count, |autoscale| autoscale.max.max(nodes.count))
 }

@@ -1,5 +1,6 @@
 //! Where things stand, and the ways between.
 
+use super::nodes::most_nodes;
 use super::{Checker, item};
 use crate::document::Path;
 
@@ -8,7 +9,7 @@ impl Checker<'_> {
     pub(super) fn places(&mut self) {
         let scenario = self.scenario;
         let nodes = scenario.nodes.iter().flat_map(|group| {
-            (0..group.count.min(10_000)).map(move |number| {
+            (0..most_nodes(group).min(10_000)).map(move |number| {
                 let zone = (!group.zones.is_empty()).then(|| group.zones[number as usize % group.zones.len()].as_str());
                 (format!("{}-{}", group.name, number + 1), zone)
             })
