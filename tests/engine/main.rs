@@ -7,6 +7,7 @@ mod detection;
 mod dns;
 mod generator;
 mod instances;
+mod lost;
 mod places;
 mod properties;
 mod rules;

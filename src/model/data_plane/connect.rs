@@ -122,6 +122,8 @@ impl World {
     pub(in crate::model) fn first_packet_arrives(&mut self, index: u32) {
         let now = self.now();
         match self.connections.slots[index].end {
+            // On a node that is lost: no answer.
+            TargetRef::Balancer(balancer) if self.cut_off_by(balancer).is_some() => {}
             TargetRef::Balancer(balancer) if self.balancers[balancer as usize].is_l4 => {
                 let Connection { source, number, started, .. } = self.connections.slots[index];
                 let Some(target) = self.choose_flow(balancer, &source, number) else {

@@ -160,10 +160,7 @@ impl World {
         let opener = self.connections.opener(connection.pool);
         let has_passed = |since: Time, span: Option<Span>| span.is_some_and(|span| now >= since + span);
         if connection.state == State::Opening {
-            let strike = match connection.end {
-                TargetRef::Server(server) => self.blame_server(server),
-                TargetRef::Balancer(_) => NONE,
-            };
+            let strike = self.blame_end(connection.end);
             return self.opening_fails(index, Fate { failure: Failure::ConnectFailure, strike, is_timeout: true }, Span::ZERO);
         }
         if connection.busy == 0 && has_passed(connection.idle_since, opener.plan.idle_timeout) {
@@ -190,6 +187,21 @@ impl World {
             return self.end_closes(index);
         }
         self.set_timer(index);
+    }
+
+    /// What keeps the connection that a try waits for from being made.
+    pub(in crate::model) fn blame_opening(&self, attempt: u32) -> u32 {
+        let seat = self.connections.seat(attempt, self.attempts[attempt].open_hops);
+        let connection = seat.map(|index| &self.connections.slots[index]).filter(|connection| connection.state == State::Opening);
+        connection.map_or(NONE, |connection| self.blame_end(connection.end))
+    }
+
+    /// What is to blame where the first packet of a connection has got to, if it gets no answer.
+    fn blame_end(&self, end: TargetRef) -> u32 {
+        match end {
+            TargetRef::Server(server) => self.blame_server(server),
+            TargetRef::Balancer(balancer) => self.cut_off_by(balancer).unwrap_or(NONE),
+        }
     }
 
     // ---- From outside -------------------------------------------------------------------------------------------------
@@ -274,7 +286,7 @@ impl World {
                 let is_back = self.attempts[attempt].phase == Phase::Returning && self.attempts[attempt].open_hops == segment;
                 if !is_back {
                     let segment = usize::from(segment);
-                    let fresh = self.cut_try(attempt, segment, segment + 1);
+                    let fresh = self.cut_try(attempt, segment, segment + 1, segment);
                     self.returns(fresh, reached);
                 }
                 break;
@@ -293,7 +305,8 @@ impl World {
             let hop = |depth: &u8| self.hops[self.hop_place(attempt, *depth)];
             let is_cut = |depth: &u8| hop(depth).balancer == balancer && is_target(hop(depth).target);
             let Some(depth) = (0..open_hops).find(is_cut).map(usize::from) else { continue };
-            let fresh = self.cut_try(attempt, depth, depth + 1);
+            let is_own = !self.balancers[balancer as usize].is_l4;
+            let fresh = self.cut_try(attempt, depth, depth + 1, depth + usize::from(is_own));
             match ending {
                 Ending::Silent => self.attempts[fresh].phase = Phase::Forgotten,
                 _ => {
@@ -304,13 +317,13 @@ impl World {
         }
     }
 
-    /// What is inside of so many hops of a try is cut off, and it fails.
-    fn cut_try(&mut self, attempt: u32, hops: usize, seats: usize) -> u32 {
+    /// What is inside of so many hops of a try is cut off, and it fails; balancers from hop `gone` on see their client go.
+    fn cut_try(&mut self, attempt: u32, hops: usize, seats: usize, gone: usize) -> u32 {
         let strike = self.blame_attempt(attempt);
         if self.requests[self.attempts[attempt].request].is_counted && self.is_at_server(attempt) {
             self.recorder.attempts.fail(Failure::Reset);
         }
-        let fresh = self.cut_off(attempt, hops, seats);
+        let fresh = self.cut_off(attempt, hops, seats, gone);
         let cut = &mut self.attempts[fresh];
         (cut.failure, cut.strike, cut.phase) = (Some(Failure::Reset), strike, Phase::Returning);
         fresh
@@ -321,7 +334,7 @@ impl World {
         if self.requests[self.attempts[attempt].request].is_counted && self.is_at_server(attempt) {
             self.recorder.attempts.fail(Failure::Timeout);
         }
-        let fresh = self.cut_off(attempt, depth, depth + 1);
+        let fresh = self.cut_off(attempt, depth, depth + 1, depth);
         self.attempts[fresh].phase = Phase::Forgotten;
     }
 }

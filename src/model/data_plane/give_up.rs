@@ -164,10 +164,15 @@ impl World {
     /// Nobody waits any more at hop `outer` and outside it: the balancers from there on close their connections; the server
     /// works on unless it cancels.
     pub(in crate::model) fn abandon(&mut self, attempt: u32, outer: usize) {
+        self.abandon_unheard(attempt, outer, outer);
+    }
+
+    /// The same; only balancers from hop `gone` on see their client go.
+    fn abandon_unheard(&mut self, attempt: u32, outer: usize, gone: usize) {
         let first = self.hop_place(attempt, 0);
         let inner = first + usize::from(self.attempts[attempt].depth);
         if !self.recorder.statuses.is_empty() {
-            self.count_gone(attempt, outer);
+            self.count_gone(attempt, gone);
         }
         while usize::from(self.attempts[attempt].open_hops) > outer {
             let hop = self.hops[first + usize::from(self.attempts[attempt].open_hops) - 1];
@@ -239,7 +244,7 @@ impl World {
         if self.requests[request.index].is_counted && self.is_at_server(index) {
             self.recorder.attempts.fail(failure);
         }
-        let fresh = self.cut_off(index, depth + 1, depth + 1);
+        let fresh = self.cut_off(index, depth + 1, depth + 1, depth + 1);
         let given_up = &mut self.attempts[fresh];
         (given_up.failure, given_up.strike) = (Some(failure), strike);
         given_up.mark = if is_connect { mark::CONNECT_TIMEOUT } else { mark::NONE };
@@ -250,7 +255,7 @@ impl World {
 
     /// What is inside the first `hops` hops of an attempt, and its connections from `seats` on, become abandoned; its request goes on in the
     /// slot that is returned.
-    pub(in crate::model) fn cut_off(&mut self, index: u32, hops: usize, seats: usize) -> u32 {
+    pub(in crate::model) fn cut_off(&mut self, index: u32, hops: usize, seats: usize, gone: usize) -> u32 {
         let Attempt { request, server, work, .. } = self.attempts[index];
         let (depth, open_hops) = (hops.saturating_sub(1) as u8, hops as u8);
         let fresh = self.new_attempt(Attempt { depth, open_hops, server, ..Attempt::new(request, work) });
@@ -261,7 +266,7 @@ impl World {
             self.connections.move_seats(index, fresh, seats);
         }
         self.requests[request].attempt = fresh;
-        self.abandon(index, hops);
+        self.abandon_unheard(index, hops, gone);
         fresh
     }
 }

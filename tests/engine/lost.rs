@@ -1,0 +1,60 @@
+//! What is lost on connections that are kept: on whom it is blamed, and what is counted of it.
+
+use crate::trial::{failed_by, once};
+use lbsim::measure::Status;
+use lbsim::scenario::Failure;
+
+/// Two servers, or two balancers on nodes, behind a balancer that keeps its connections.
+fn kept(more: &str) -> String {
+    format!(
+        "duration: 1m\n\
+         clients: [{{ name: c, timeout: 1s, arrivals: {{ deterministic: {{ rate: 100/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n{more}"
+    )
+}
+
+#[test]
+fn a_client_that_gives_up_while_a_connection_is_made_into_the_dark_has_the_dark_to_blame() {
+    // Every second request goes to s-1, which is dark for 20 s.
+    let record = once(&kept(
+        "servers: [{ name: s, count: 2, slots: 10 }]\n\
+         balancers: [{ name: lb, targets: [s], connections: {} }]\n\
+         faults: [{ blackhole: { server: s-1, at: 20s, for: 20s } }]\n",
+    ));
+    let failed = failed_by(&record, Failure::Timeout);
+    assert!((990..=1000).contains(&failed), "{failed}");
+    assert_eq!((record.failover.faults[0].failed_requests, record.requests.failed()), (failed, failed));
+}
+
+#[test]
+fn nothing_answers_on_a_lost_node_whether_connections_are_kept_or_not() {
+    for layer in ["l4", "l7"] {
+        let record = once(&kept(&format!(
+            "nodes: [{{ name: worker, count: 2 }}]\n\
+             servers: [{{ name: web, count: 2, slots: 10 }}]\n\
+             balancers:\n\
+             - {{ name: outer, targets: [a, b], connections: {{ max_requests: 1 }} }}\n\
+             - {{ name: a, targets: [web], layer: {layer}, node: worker-1 }}\n\
+             - {{ name: b, targets: [web], layer: {layer}, node: worker-2 }}\n\
+             faults: [{{ blackhole: {{ node: worker-1, at: 20s, for: 20s }} }}]\n"
+        )));
+        let failed = failed_by(&record, Failure::Timeout);
+        assert!((990..=1000).contains(&failed), "{layer}: {failed}");
+        assert_eq!((record.failover.faults[0].failed_requests, record.requests.failed()), (failed, failed), "{layer}");
+    }
+}
+
+#[test]
+fn what_a_target_group_cuts_is_one_502_and_no_460() {
+    // As in `cluster`: the deregistration delay of 1 s cuts what takes 3 s.
+    let record = once(
+        "duration: 1m\n\
+         clients: [{ name: c, arrivals: { deterministic: { rate: 10/s } }, requests: [{ work: { constant: 3s } }] }]\n\
+         servers: [{ name: web, count: 6, slots: 100, pods: { replicas: 2, pre_stop: 15s, readiness_probe: { tcp: {} } } }]\n\
+         balancers: [{ name: lb, targets: [web], members: { target_group: { delay: { constant: 1s }, deregistration_delay: 1s } } }]\n\
+         operations: [{ rollout: { group: web, at: 10s } }]\n",
+    );
+    let statuses = record.statuses.last().expect("the balancer's");
+    let cut = failed_by(&record, Failure::Reset);
+    assert!(cut > 10, "{cut}");
+    assert_eq!((statuses.get(Status::Own(502)), statuses.get(Status::GONE)), (cut, 0));
+}
