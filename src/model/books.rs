@@ -84,7 +84,8 @@ impl World {
                 at_servers[attempt.server as usize] += 1;
             }
         }
-        in_flight + self.connections.counted_by_balancers() == self.balancers.iter().flat_map(|balancer| &balancer.targets.in_flight).sum::<u32>()
+        in_flight + self.connections.counted_by_balancers()
+            == self.balancers.iter().flat_map(|balancer| &balancer.targets.in_flight).sum::<u32>()
             && self.connections.are_balanced()
             && self.servers.iter().zip(at_servers).all(|(server, at_server)| server.busy + server.waiting == at_server)
     }

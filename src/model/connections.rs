@@ -182,9 +182,8 @@ impl Connections {
         };
         let clients = topology.clients.iter().map(|client| opener(&client.kept, None));
         let balancers = topology.balancers.iter().map(|balancer| opener(&balancer.ways.kept, balancer.connect_timeout));
-        let terminator = |name: &str, plan: &Option<TlsPlan>| {
-            Some(Terminator { plan: plan.as_ref()?.clone(), rng: tls(name), seen: BTreeSet::new() })
-        };
+        let terminator =
+            |name: &str, plan: &Option<TlsPlan>| Some(Terminator { plan: plan.as_ref()?.clone(), rng: tls(name), seen: BTreeSet::new() });
         Connections {
             openers: clients.chain(balancers).collect(),
             stride: topology.depth_max + 1,

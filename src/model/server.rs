@@ -330,7 +330,7 @@ mod tests {
             weight: 1,
             latency,
             cancels_abandoned: false,
-        keep_alive: None,
+            keep_alive: None,
         })
     }
 

@@ -3,7 +3,8 @@
 
 use crate::measure::latency::LogLinear;
 use crate::measure::{
-    AffinityRecord, ClassRecord, CoarseLatencies, Counts, FaultRecord, History, OpenerRecord, RunRecord, ServerRecord, Statuses, Timeline, UserLatency,
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, FaultRecord, History, OpenerRecord, RunRecord, ServerRecord, Statuses, Timeline,
+    UserLatency,
 };
 use crate::stats;
 use crate::units::Time;

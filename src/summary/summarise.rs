@@ -2,8 +2,8 @@
 
 use super::accumulate::{Accumulator, ClassFigures, LatencyFigures, LatencyMetric, RunFigures, ratio, together};
 use super::{
-    Affinity, Attempts, ClassSummary, ClientFairness, ConnectionsSummary, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary, Objective,
-    Requests, ServerSummary, StatusesSummary, Summary, VariantSummary, WaitingSummary, advice, compare,
+    Affinity, Attempts, ClassSummary, ClientFairness, ConnectionsSummary, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary,
+    Objective, Requests, ServerSummary, StatusesSummary, Summary, VariantSummary, WaitingSummary, advice, compare,
 };
 use crate::compile::Compiled;
 use crate::measure::{Counts, FaultRecord, OpenerRecord, Status};
@@ -265,8 +265,12 @@ fn connections(variant: &Compiled, runs: Runs) -> Vec<ConnectionsSummary> {
 fn statuses(variant: &Compiled, runs: Runs) -> Vec<StatusesSummary> {
     let balancers = variant.topology.balancers.iter().enumerate().filter(|(_, balancer)| balancer.ways.counts_statuses);
     let summary = balancers.map(|(index, balancer)| {
-        let happened: BTreeSet<Status> =
-            runs.0.iter().filter_map(|run| run.statuses.get(index)).flat_map(|statuses| statuses.iter().map(|(status, _)| status)).collect();
+        let happened: BTreeSet<Status> = runs
+            .0
+            .iter()
+            .filter_map(|run| run.statuses.get(index))
+            .flat_map(|statuses| statuses.iter().map(|(status, _)| status))
+            .collect();
         let count = |status: Status| runs.count(|run| run.statuses.get(index).map_or(0, |statuses| statuses.get(status)));
         let statuses = happened.into_iter().map(|status| (status.name(), count(status))).collect();
         StatusesSummary { balancer: balancer.name.clone(), statuses }

@@ -28,7 +28,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         weight: 1,
         latency: none(),
         cancels_abandoned: false,
-    keep_alive: None,
+        keep_alive: None,
     };
     let client = ClientPlan {
         name: "users".to_owned(),

@@ -21,8 +21,9 @@ fn each_second(work: &str, more: &str) -> String {
 #[test]
 fn one_http2_connection_through_an_l4_balancer_pins_all_on_one_target() {
     let run = |layer: &str, streams: &str| {
-        let client =
-            format!("arrivals: {{ poisson: {{ rate: 100/s }} }}, requests: [{{ work: {{ exponential: {{ mean: 20ms }} }} }}], connections: {{ per: all, streams: {streams} }}");
+        let client = format!(
+            "arrivals: {{ poisson: {{ rate: 100/s }} }}, requests: [{{ work: {{ exponential: {{ mean: 20ms }} }} }}], connections: {{ per: all, streams: {streams} }}"
+        );
         let lb = format!("{{ name: lb, layer: {layer}, targets: [s], algorithm: random }}");
         once(&scenario("duration: 100s", &client, "{ name: s, count: 4, slots: 8 }", &lb))
     };
@@ -62,7 +63,9 @@ fn a_handshake_takes_its_round_trips_and_its_computing() {
 fn a_connection_that_was_forgotten_on_its_way_is_reset_and_one_that_was_closed_is_not() {
     // Requests at 1, 11, 21, ... s, each on the same connection unless that has ended.
     let run = |lb: &str, client_idle: &str| {
-        let client = format!("arrivals: {{ deterministic: {{ rate: 0.1/s }} }}, population: 1, requests: [{{ work: {{ constant: 10ms }} }}], latency: {{ constant: 1ms }}, connections: {{ idle_timeout: {client_idle} }}");
+        let client = format!(
+            "arrivals: {{ deterministic: {{ rate: 0.1/s }} }}, population: 1, requests: [{{ work: {{ constant: 10ms }} }}], latency: {{ constant: 1ms }}, connections: {{ idle_timeout: {client_idle} }}"
+        );
         once(&scenario("duration: 105s", &client, "{ name: s }", lb))
     };
     let l4 = "{ name: lb, layer: l4, targets: [s], idle_timeout: 5s }";

@@ -8,7 +8,7 @@ use lbsim::input::Inputs;
 use lbsim::measure::RunRecord;
 use lbsim::model::balancer::{Balancer, Parts};
 use lbsim::model::link::Link;
-use lbsim::model::plan::{BalancerPlan, Plan, StickyPlan, TargetRef};
+use lbsim::model::plan::{BalancerPlan, Plan, StickyPlan, TargetRef, WaysPlan};
 use lbsim::model::sticky::Holder;
 use lbsim::policy::{Algorithm, Pick, Request, TargetId, Targets};
 use lbsim::rng::stream;
@@ -35,9 +35,12 @@ fn balancer(servers: usize, algorithm: Algorithm, when_none: WhenNone, sticky: O
         weight: 1,
         ways: WaysPlan::default(),
     };
-    let routing = stream(1, 0, "vectors");
+    let (routing, passes_on) = (stream(1, 0, "vectors"), vec![true; servers]);
     let link = Link::new(&no_delay, routing.clone(), &mut Calendar::<()>::new());
-    Balancer::new(&plan, Parts { targets: Targets::alike(servers), routing, retries: None, timeout: None, link })
+    Balancer::new(
+        &plan,
+        Parts { targets: Targets::alike(servers), routing, retries: None, timeout: None, link, passes_on, is_watched: false },
+    )
 }
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -239,7 +239,8 @@ impl World {
         let opener = self.clients.len() as u32 + balancer;
         for index in 0..self.connections.slots.capacity() {
             let connection = &self.connections.slots[index];
-            let is_own = !matches!(connection.state, State::Free | State::Closed) && self.connections.pools[connection.pool].opener == opener;
+            let is_own =
+                !matches!(connection.state, State::Free | State::Closed) && self.connections.pools[connection.pool].opener == opener;
             if is_own && !connection.is_left {
                 self.close_connection(index);
             }
@@ -267,7 +268,8 @@ impl World {
         }
         for attempt in 0..self.attempts.capacity() {
             for segment in 0..self.connections.segments() {
-                let Some(reached) = self.connections.seat(attempt, segment).and_then(|index| cut.get(index as usize).copied().flatten()) else {
+                let Some(reached) = self.connections.seat(attempt, segment).and_then(|index| cut.get(index as usize).copied().flatten())
+                else {
                     continue;
                 };
                 // A result that is on its way back from there may have passed.
