@@ -236,6 +236,11 @@ impl Connections {
         pool
     }
 
+    /// The pool of a connection, as long as there is one.
+    pub fn pool_of(&self, connection: u32) -> Ref {
+        self.pools.at(self.slots[connection].pool)
+    }
+
     /// The pools of a user.
     pub fn pools_of(&self, opener: u32, user: u64) -> Vec<u32> {
         self.by_party.range((opener, user, 0)..=(opener, user, TargetId::MAX)).map(|(_, pool)| *pool).collect()

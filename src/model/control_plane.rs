@@ -345,7 +345,11 @@ impl World {
 
     pub(super) fn blame_attempt(&self, attempt: u32) -> u32 {
         let Attempt { strike, server, .. } = self.attempts[attempt];
-        if strike == NONE && server != NONE { self.blame_server(server) } else { strike }
+        match strike {
+            NONE if server != NONE => self.blame_server(server),
+            NONE => self.blame_connection(attempt),
+            _ => strike,
+        }
     }
 
     /// Whether a server cannot be used now, in truth or in the view of a balancer, and how often it has restarted.

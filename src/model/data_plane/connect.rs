@@ -2,6 +2,7 @@
 
 use super::disconnect::RESET;
 use crate::model::attempt::{Attempt, Phase, Request};
+use crate::model::client::NONE;
 use crate::model::connections::{Connection, Fate, Offer, Passage, Source, State};
 use crate::model::event::{Event, Ref};
 use crate::model::plan::TargetRef;
@@ -128,6 +129,9 @@ impl World {
     /// The first packet of a connection: an L4 balancer chooses the target for all that will follow, the end answers.
     pub(in crate::model) fn first_packet_arrives(&mut self, index: u32) {
         let now = self.now();
+        if self.connections.slots[index].state != State::Opening {
+            return; // It was ended meanwhile.
+        }
         match self.connections.slots[index].end {
             TargetRef::Balancer(balancer) if self.balancers[balancer as usize].is_l4 => {
                 let Connection { source, number, started, .. } = self.connections.slots[index];
@@ -197,6 +201,9 @@ impl World {
     pub(in crate::model) fn established(&mut self, index: u32) {
         let now = self.now();
         let connection = &mut self.connections.slots[index];
+        if connection.state != State::Opening {
+            return; // It was ended meanwhile.
+        }
         connection.state = State::Open;
         (connection.idle_since, connection.end_idle_since) = (now, now);
         connection.passages.iter_mut().for_each(|passage| passage.last = now);
@@ -210,6 +217,15 @@ impl World {
                 self.heads_for(waiter.index, end);
                 self.arrives_on_connection(waiter.index);
             }
+        }
+    }
+
+    /// The fault that keeps a try's connection from being opened, if any does.
+    pub(in crate::model) fn blame_connection(&self, attempt: u32) -> u32 {
+        let connection = self.connections.seat(attempt, self.attempts[attempt].open_hops);
+        match connection.map(|index| self.connections.slots[index].end) {
+            Some(TargetRef::Server(server)) => self.blame_server(server),
+            _ => NONE,
         }
     }
 
@@ -466,15 +482,18 @@ impl World {
     }
 
     /// What waits for a connection goes on with a new one, as far as there may be more.
-    pub(in crate::model) fn serve_waiting(&mut self, pool: u32) {
-        while self.connections.pools[pool].open < self.connections.plan(pool).max
-            && let Some(waiter) = self.next_waiter(pool)
-        {
-            let opener = self.connections.pools[pool].opener;
+    pub(in crate::model) fn serve_waiting(&mut self, pool: Ref) {
+        let index = pool.index;
+        // What happens at once may end in the pool's being dropped.
+        while self.connections.pools.is_current(pool) {
+            let has_room = self.connections.pools[index].open < self.connections.plan(index).max;
+            let Some(waiter) = has_room.then(|| self.next_waiter(index)).flatten() else {
+                return self.connections.drop_if_empty(index);
+            };
+            let opener = self.connections.pools[index].opener;
             let source = self.source(&self.requests[self.attempts[waiter].request], opener);
-            self.open_connection(waiter, pool, source);
+            self.open_connection(waiter, index, source);
         }
-        self.connections.drop_if_empty(pool);
     }
 
     /// The outcome of a connection in the eyes of the balancers on its way.

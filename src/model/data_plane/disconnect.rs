@@ -34,7 +34,7 @@ impl World {
         self.forget_passages(index, true);
         let connection = &mut self.connections.slots[index];
         connection.state = State::Closed;
-        let pool = connection.pool;
+        let pool = self.connections.pool_of(index);
         self.connections.leave(index, now);
         self.connections.free_if_forgotten(index);
         self.serve_waiting(pool);
@@ -100,8 +100,9 @@ impl World {
             return;
         }
         self.connections.leave(index, now);
+        let pool = self.connections.pool_of(index);
         let connection = &mut self.connections.slots[index];
-        let (pool, end, fate) = (connection.pool, connection.end, connection.fate);
+        let (end, fate) = (connection.end, connection.fate);
         for waiter in std::mem::take(&mut connection.waiting) {
             if let Some(fate) = fate.filter(|_| self.attempts.is_current(waiter)) {
                 self.fails_to_connect(waiter.index, end, fate);
@@ -138,7 +139,7 @@ impl World {
 
     /// Has a connection looked at when the first of its time limits passes; if something happens on it before, that is seen then.
     pub(in crate::model) fn set_timer(&mut self, index: u32) {
-        let at = self.connection_deadline(index);
+        let at = self.connection_deadline(index).max(self.now());
         let connection = &mut self.connections.slots[index];
         if at < connection.timer {
             connection.timer = at;
