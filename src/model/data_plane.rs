@@ -6,6 +6,7 @@ mod connect;
 mod disconnect;
 mod express;
 mod give_up;
+mod on_connection;
 mod route;
 mod send;
 mod serve;

@@ -85,6 +85,7 @@ impl Packed {
         Packed { head, slot: u64::from(slot.index) | u64::from(slot.generation) << 32 }
     }
 
+    /// The numbers are those of the variants, in their order and without a gap: then there is nothing to look up.
     #[inline(always)]
     pub fn unpack(self) -> Event {
         let slot = Ref { index: self.slot as u32, generation: (self.slot >> 32) as u32 };
@@ -107,13 +108,13 @@ impl Packed {
             14 => Event::CheckEnds { check: slot, passed: flag },
             15 => Event::FaultBegins { strike: number },
             16 => Event::FaultEnds { strike: number },
-            17 => Event::WarmupEnds,
-            30 => Event::FirstPacket(slot),
-            31 => Event::Established(slot),
-            32 => Event::OnConnection(slot),
-            33 => Event::ResultOnConnection(slot),
-            34 => Event::OpenerIsTold(slot),
-            35 => Event::ConnectionTimer(slot),
+            17 => Event::FirstPacket(slot),
+            18 => Event::Established(slot),
+            19 => Event::OnConnection(slot),
+            20 => Event::ResultOnConnection(slot),
+            21 => Event::OpenerIsTold(slot),
+            22 => Event::ConnectionTimer(slot),
+            23 => Event::WarmupEnds,
             _ => Event::TimelineTick,
         }
     }
@@ -143,14 +144,14 @@ impl From<Event> for Packed {
             Event::CheckEnds { check, passed } => Packed::new(14, passed, 0, check),
             Event::FaultBegins { strike } => of_number(15, strike),
             Event::FaultEnds { strike } => of_number(16, strike),
-            Event::WarmupEnds => of_number(17, 0),
-            Event::TimelineTick => of_number(18, 0),
-            Event::FirstPacket(connection) => of_slot(30, connection),
-            Event::Established(connection) => of_slot(31, connection),
-            Event::OnConnection(attempt) => of_slot(32, attempt),
-            Event::ResultOnConnection(attempt) => of_slot(33, attempt),
-            Event::OpenerIsTold(connection) => of_slot(34, connection),
-            Event::ConnectionTimer(connection) => of_slot(35, connection),
+            Event::FirstPacket(connection) => of_slot(17, connection),
+            Event::Established(connection) => of_slot(18, connection),
+            Event::OnConnection(attempt) => of_slot(19, attempt),
+            Event::ResultOnConnection(attempt) => of_slot(20, attempt),
+            Event::OpenerIsTold(connection) => of_slot(21, connection),
+            Event::ConnectionTimer(connection) => of_slot(22, connection),
+            Event::WarmupEnds => of_number(23, 0),
+            Event::TimelineTick => of_number(24, 0),
         }
     }
 }

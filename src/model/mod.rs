@@ -7,6 +7,7 @@ pub mod balancer;
 mod books;
 pub mod checker;
 pub mod client;
+pub mod connection;
 pub mod connections;
 mod control_plane;
 mod data_plane;

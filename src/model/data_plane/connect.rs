@@ -1,16 +1,16 @@
 //! Connections that are kept: requests take them, open them or wait for them, travel on them, and leave them.
 
-use super::disconnect::RESET;
-use crate::model::attempt::{Attempt, Phase, Request};
+use crate::model::attempt::{Phase, Request};
 use crate::model::client::NONE;
-use crate::model::connections::{Connection, Fate, Offer, Passage, Source, State};
+use crate::model::connection::{Connection, Fate, Passage, Source, State};
+use crate::model::connections::Offer;
 use crate::model::event::{Event, Ref};
 use crate::model::plan::TargetRef;
 use crate::model::world::World;
-use crate::policy::{Outcome, TargetId};
+use crate::policy::TargetId;
 use crate::rng;
 use crate::scenario::Failure;
-use crate::units::{Span, Time};
+use crate::units::Span;
 use std::net::{IpAddr, Ipv4Addr};
 
 impl World {
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// Who opens a connection for a request: the user or all users of a client, or the balancer.
-    fn source(&self, request: &Request, opener: u32) -> Source {
+    pub(super) fn source(&self, request: &Request, opener: u32) -> Source {
         let is_per_user = self.connections.openers[opener as usize].as_ref().is_some_and(|opener| opener.plan.is_per_user);
         let holder = self.holder(request).0;
         let user = if is_per_user { holder.user } else { Some(0) };
@@ -61,7 +61,7 @@ impl World {
     }
 
     /// Puts a try on a connection, and sends it as soon as the handshake is done.
-    fn use_connection(&mut self, attempt: u32, connection: u32) {
+    pub(super) fn use_connection(&mut self, attempt: u32, connection: u32) {
         let now = self.now();
         let segment = self.attempts[attempt].open_hops;
         let pool = self.connections.slots[connection].pool;
@@ -83,7 +83,7 @@ impl World {
 
     // ---- Opening ------------------------------------------------------------------------------------------------------
 
-    fn open_connection(&mut self, attempt: u32, pool: u32, source: Source) {
+    pub(super) fn open_connection(&mut self, attempt: u32, pool: u32, source: Source) {
         let now = self.now();
         let opener = self.connections.pools[pool].opener;
         let first = match opener.checked_sub(self.clients.len() as u32) {
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// Time to what stands at this place of a way, one way or the other.
-    fn leg_at(&mut self, opener: u32, place: usize, to: TargetRef) -> Span {
+    pub(super) fn leg_at(&mut self, opener: u32, place: usize, to: TargetRef) -> Span {
         if place == 0 { self.first_leg(opener, to) } else { self.leg(to) }
     }
 
@@ -230,7 +230,7 @@ impl World {
     }
 
     /// Where a try is going, as far as the books are concerned.
-    fn heads_for(&mut self, attempt: u32, end: TargetRef) {
+    pub(super) fn heads_for(&mut self, attempt: u32, end: TargetRef) {
         if let TargetRef::Server(server) = end {
             let going = &mut self.attempts[attempt];
             going.server = server;
@@ -289,229 +289,6 @@ impl World {
         let number = self.connections.number();
         let pick = self.choose_flow(balancer, &Source { address, party: None }, number);
         self.follow(attempt, pick.map_or(crate::policy::Pick::Nobody, crate::policy::Pick::Target));
-    }
-
-    // ---- On the way ---------------------------------------------------------------------------------------------------
-
-    /// Sends a try on an open connection: along the way that was chosen when it was opened.
-    fn send_on(&mut self, attempt: u32, index: u32) {
-        let now = self.now();
-        let (opener, passages, end) = self.way(index);
-        let mut delay = Span::ZERO;
-        for (place, passage) in passages.iter().enumerate() {
-            let to = TargetRef::Balancer(passage.balancer);
-            delay += self.leg_at(opener, place, to);
-            if !self.passes(index, place, now + delay) {
-                // The answer to a packet of a connection that nobody knows is a reset.
-                let back = self.way_back(opener, &passages[..=place]);
-                self.attempts[attempt].failure = Some(Failure::Reset);
-                self.connection_ends(index, RESET, delay + back);
-                return self.returns(attempt, delay + back);
-            }
-        }
-        delay += self.leg_at(opener, passages.len(), end);
-        self.heads_for(attempt, end);
-        if delay == Span::ZERO {
-            return self.arrives_on_connection(attempt);
-        }
-        self.calendar.schedule(now + delay, Event::OnConnection(self.attempts.at(attempt)));
-    }
-
-    fn way(&self, index: u32) -> (u32, Vec<Passage>, TargetRef) {
-        let connection = &self.connections.slots[index];
-        (self.connections.pools[connection.pool].opener, connection.passages.clone(), connection.end)
-    }
-
-    /// Time from the last of these balancers back to who opened the connection.
-    fn way_back(&mut self, opener: u32, passages: &[Passage]) -> Span {
-        let mut delay = Span::ZERO;
-        for (place, passage) in passages.iter().enumerate().rev() {
-            let to = TargetRef::Balancer(passage.balancer);
-            delay += self.leg_at(opener, place, to);
-        }
-        delay
-    }
-
-    /// Whether a packet that passes an L4 balancer at `at` finds its connection there.
-    fn passes(&mut self, index: u32, place: usize, at: Time) -> bool {
-        let passage = &mut self.connections.slots[index].passages[place];
-        let idle = self.topology.balancers[passage.balancer as usize].ways.idle_timeout;
-        if !passage.is_counted || idle.is_some_and(|idle| at >= passage.last + idle) {
-            return false;
-        }
-        passage.last = passage.last.max(at);
-        true
-    }
-
-    /// A try has come to the end of its connection.
-    pub(in crate::model) fn arrives_on_connection(&mut self, attempt: u32) {
-        let segment = self.attempts[attempt].open_hops;
-        let Some(index) = self.connections.seat(attempt, segment) else {
-            // Given up on its way; the server has it all the same.
-            return self.at_server(attempt);
-        };
-        let is_closed = self.connections.slots[index].state == State::Closed;
-        match self.connections.slots[index].end {
-            TargetRef::Server(server) if is_closed => {
-                if self.servers[server as usize].rare.blackholes > 0 {
-                    return self.lose(attempt, self.blame_server(server));
-                }
-                self.answer_failure(attempt, Failure::Reset, self.blame_server(server));
-            }
-            TargetRef::Balancer(_) if is_closed => {
-                self.attempts[attempt].failure = Some(Failure::Reset);
-                self.answer_on_connection(attempt);
-            }
-            TargetRef::Server(_) => {
-                self.connections.arrive(attempt, segment);
-                self.at_server(attempt);
-            }
-            TargetRef::Balancer(balancer) => {
-                self.connections.arrive(attempt, segment);
-                self.attempts[attempt].depth = segment;
-                self.enter_balancer(attempt, balancer);
-            }
-        }
-    }
-
-    /// Whether a try came on a connection, over which its result goes back.
-    #[inline(never)]
-    pub(in crate::model) fn answer_on_connection(&mut self, attempt: u32) -> bool {
-        let now = self.now();
-        let Attempt { open_hops: segment, .. } = self.attempts[attempt];
-        let Some(index) = self.connections.seat(attempt, segment) else { return false };
-        let is_last = self.connections.depart(attempt, segment, now);
-        self.attempts[attempt].phase = Phase::Returning;
-        self.attempts[attempt].depth = segment.saturating_sub(1);
-        let (opener, passages, end) = self.way(index);
-        let is_open = self.connections.slots[index].state == State::Open;
-        let mut delay = self.leg_at(opener, passages.len(), end);
-        for (place, passage) in passages.iter().enumerate().rev() {
-            if is_open && !self.passes(index, place, now + delay) {
-                // Forgotten meanwhile: the answer ends here, and nobody is told.
-                self.attempts[attempt].phase = Phase::Forgotten;
-                return true;
-            }
-            let to = TargetRef::Balancer(passage.balancer);
-            delay += self.leg_at(opener, place, to);
-        }
-        if is_last && is_open {
-            match self.connections.slots[index].drains {
-                true => self.end_closes(index),
-                false => self.set_timer(index),
-            }
-        }
-        self.returns(attempt, delay);
-        true
-    }
-
-    pub(in crate::model) fn returns(&mut self, attempt: u32, delay: Span) {
-        self.attempts[attempt].phase = Phase::Returning;
-        if delay == Span::ZERO {
-            return self.result_on_connection(attempt);
-        }
-        let at = self.now() + delay;
-        self.calendar.schedule(at, Event::ResultOnConnection(self.attempts.at(attempt)));
-    }
-
-    /// The result of a try is back at who opened the connection, which is free for the next one.
-    pub(in crate::model) fn result_on_connection(&mut self, attempt: u32) {
-        let segment = self.attempts[attempt].open_hops;
-        self.release_seat(attempt, segment);
-        match segment {
-            0 => self.result_at_client(attempt),
-            _ => self.result_at_balancer(attempt),
-        }
-    }
-
-    fn release_seat(&mut self, attempt: u32, segment: u8) {
-        let now = self.now();
-        let is_reset = self.attempts[attempt].failure == Some(Failure::Reset);
-        let is_last = self.connections.depart(attempt, segment, now);
-        let Some(index) = self.connections.take_seat(attempt, segment) else { return };
-        let pool = self.connections.slots[index].pool;
-        if self.connections.slots[index].state == State::Closed {
-            if is_reset && let Some(record) = self.connections.record(pool, now) {
-                record.resets += 1;
-            }
-            return self.connections.free_if_forgotten(index);
-        }
-        if is_last && self.connections.slots[index].drains {
-            return self.end_closes(index);
-        }
-        if self.connections.slots[index].retires || self.connections.is_too_old(index, now) {
-            return self.retire_connection(index);
-        }
-        match self.next_waiter(pool) {
-            Some(waiter) => self.use_connection(waiter, index),
-            None => {
-                self.connections.make_free(index, now);
-                self.set_timer(index);
-            }
-        }
-    }
-
-    /// The first of those that wait for a connection of a pool.
-    pub(in crate::model) fn next_waiter(&mut self, pool: u32) -> Option<u32> {
-        let now = self.now();
-        while let Some((waiter, since)) = self.connections.pools[pool].waiting.pop_front() {
-            if self.attempts.is_current(waiter) {
-                if let Some(record) = self.connections.record(pool, now) {
-                    record.waited += 1;
-                    record.waiting += now - since;
-                }
-                return Some(waiter.index);
-            }
-        }
-        None
-    }
-
-    /// Nobody waits any more for the results of a try in these segments. A connection with one request at a time is closed with it.
-    pub(in crate::model) fn give_up_seats(&mut self, attempt: u32, outer: usize) {
-        for segment in outer as u8..self.connections.segments() {
-            let Some(index) = self.connections.seat(attempt, segment) else { continue };
-            let connection = &self.connections.slots[index];
-            if connection.state != State::Closed && self.connections.plan(connection.pool).streams == 1 {
-                self.connections.depart(attempt, segment, self.calendar.now());
-                self.connections.take_seat(attempt, segment);
-                self.close_connection(index);
-            } else {
-                self.release_seat(attempt, segment);
-            }
-        }
-    }
-
-    /// What waits for a connection goes on with a new one, as far as there may be more.
-    pub(in crate::model) fn serve_waiting(&mut self, pool: Ref) {
-        let index = pool.index;
-        // What happens at once may end in the pool's being dropped.
-        while self.connections.pools.is_current(pool) {
-            let has_room = self.connections.pools[index].open < self.connections.plan(index).max;
-            let Some(waiter) = has_room.then(|| self.next_waiter(index)).flatten() else {
-                return self.connections.drop_if_empty(index);
-            };
-            let opener = self.connections.pools[index].opener;
-            let source = self.source(&self.requests[self.attempts[waiter].request], opener);
-            self.open_connection(waiter, index, source);
-        }
-    }
-
-    /// The outcome of a connection in the eyes of the balancers on its way.
-    pub(in crate::model) fn forget_passages(&mut self, index: u32, is_ok: bool) {
-        for place in 0..self.connections.slots[index].passages.len() {
-            self.forget_passage(index, place, is_ok);
-        }
-    }
-
-    pub(in crate::model) fn forget_passage(&mut self, index: u32, place: usize, is_ok: bool) {
-        let now = self.now();
-        let connection = &mut self.connections.slots[index];
-        let latency = now - connection.started;
-        let passage = &mut connection.passages[place];
-        if std::mem::replace(&mut passage.is_counted, false) {
-            let outcome = Outcome { now, latency, is_answered: is_ok, is_ok };
-            self.balancers[passage.balancer as usize].done(passage.target, &outcome);
-        }
     }
 
     /// Calls a handler with a connection unless the event is stale.

@@ -3,7 +3,7 @@
 use crate::measure::statuses::mark;
 use crate::model::attempt::{Attempt, Phase};
 use crate::model::client::NONE;
-use crate::model::connections::{Fate, NEVER, Passage, State};
+use crate::model::connection::{Fate, NEVER, Passage, State};
 use crate::model::event::Event;
 use crate::model::plan::TargetRef;
 use crate::model::world::World;
@@ -301,7 +301,7 @@ impl World {
                 Ending::Silent => self.attempts[fresh].phase = Phase::Forgotten,
                 _ => {
                     self.attempts[fresh].depth = depth as u8;
-                    self.go_up(fresh);
+                    self.go_up(fresh, balancer);
                 }
             }
         }

@@ -76,12 +76,14 @@ impl World {
         let balancer = self.hops[place].balancer;
         let request = &self.requests[self.attempts[attempt].request];
         let router = &self.balancers[balancer as usize];
-        let (holder, session) = match router.reads_request {
+        let (holder, session, path) = match router.reads_request {
             true if router.is_l4 => return self.route_flow(attempt, balancer),
-            true => self.holder(request),
-            false => (NOBODY, 0),
+            true => {
+                let (holder, session) = self.holder(request);
+                (holder, session, &*self.topology.paths[request.path as usize])
+            }
+            false => (NOBODY, 0, ""),
         };
-        let path = if router.reads_request { &self.topology.paths[request.path as usize] } else { "" };
         if let Some(target) = router.bound_to(holder, now, request.tried()) {
             return match router.has_room(target) {
                 true => self.send_to_target(attempt, balancer, target),
@@ -104,7 +106,7 @@ impl World {
             Pick::Nobody => {
                 self.attempts[attempt].strike = self.blame_balancer(balancer);
                 self.attempts[attempt].failure = Some(Failure::NoServer);
-                self.leave_balancer(attempt);
+                self.leave_balancer(attempt, balancer);
             }
         }
     }
@@ -120,13 +122,15 @@ impl World {
         hop.sent = now;
         hop.token = self.last_token;
         self.attempts[attempt].open_hops += 1;
-        if let Some((timeout, lane)) = self.balancers[balancer as usize].timeout {
-            let request = self.requests.at(self.attempts[attempt].request);
-            let event = Event::BalancerTimeout { request, token: self.last_token, is_connect: false };
-            self.calendar.schedule_in(lane, now + timeout, event);
-        }
-        if self.balancers[balancer as usize].keeps_connections {
-            return self.balancer_takes_connection(attempt, balancer, target);
+        if self.balancers[balancer as usize].minds_sending {
+            if let Some((timeout, lane)) = self.balancers[balancer as usize].timeout {
+                let request = self.requests.at(self.attempts[attempt].request);
+                let event = Event::BalancerTimeout { request, token: self.last_token, is_connect: false };
+                self.calendar.schedule_in(lane, now + timeout, event);
+            }
+            if self.balancers[balancer as usize].keeps_connections {
+                return self.balancer_takes_connection(attempt, balancer, target);
+            }
         }
         let attempts = &mut self.attempts;
         match self.balancers[balancer as usize].to[target as usize] {
