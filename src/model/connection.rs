@@ -69,8 +69,10 @@ pub struct Connection {
     pub started: Time,
     /// From when on its opener may send.
     pub ready: Time,
-    /// One way, as the first packet took it.
+    /// One way, as the first packet took it (up to where it is).
     pub travel: Span,
+    /// How often the first packet was sent again.
+    pub repeats: u32,
     /// Since when there is no request on it: for its opener, and at its end.
     pub idle_since: Time,
     pub end_idle_since: Time,

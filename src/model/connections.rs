@@ -24,6 +24,8 @@ pub struct Pool {
     pub open: u32,
     /// Who waits for one, with the time since when.
     pub waiting: VecDeque<(Ref, Time)>,
+    /// Those who wait are being served.
+    pub is_served: bool,
 }
 
 /// A client or a balancer that keeps its connections.
@@ -148,7 +150,7 @@ impl Connections {
         if let Some(pool) = key.and_then(|key| self.by_party.get(&key)) {
             return *pool;
         }
-        let pool = self.pools.insert(Pool { opener, target, key, free: Vec::new(), open: 0, waiting: VecDeque::new() });
+        let pool = self.pools.insert(Pool { opener, target, key, free: Vec::new(), open: 0, waiting: VecDeque::new(), is_served: false });
         if let Some(key) = key {
             self.by_party.insert(key, pool);
         }
@@ -168,7 +170,7 @@ impl Connections {
     /// A pool with neither connections nor anybody who waits is forgotten.
     pub fn drop_if_empty(&mut self, index: u32) {
         let pool = &self.pools[index];
-        if pool.open > 0 || !pool.waiting.is_empty() {
+        if pool.open > 0 || !pool.waiting.is_empty() || pool.is_served {
             return;
         }
         if let Some(key) = pool.key {
@@ -217,6 +219,7 @@ impl Connections {
             started: now,
             ready: NEVER,
             travel: Span::ZERO,
+            repeats: 0,
             idle_since: now,
             end_idle_since: now,
             timer: NEVER,

@@ -13,6 +13,9 @@ use crate::scenario::Failure;
 use crate::units::Span;
 use std::net::{IpAddr, Ipv4Addr};
 
+/// As Linux does: `tcp_syn_retries`.
+const FIRST_PACKET_REPEATS: u32 = 6;
+
 impl World {
     // ---- Taking a connection ------------------------------------------------------------------------------------------
 
@@ -42,7 +45,11 @@ impl World {
                 Offer::Open => return self.open_connection(attempt, pool, source),
                 Offer::Wait => {
                     let waiter = (self.attempts.at(attempt), now);
-                    return self.connections.pools[pool].waiting.push_back(waiter);
+                    let waiting = &mut self.connections.pools[pool].waiting;
+                    if waiting.len() == waiting.capacity() {
+                        waiting.retain(|(waiter, _)| self.attempts.is_current(*waiter));
+                    }
+                    return waiting.push_back(waiter);
                 }
             }
         }
@@ -77,7 +84,11 @@ impl World {
             self.send_on(attempt, connection);
         } else {
             let waiter = self.attempts.at(attempt);
-            self.connections.slots[connection].waiting.push(waiter);
+            let waiting = &mut self.connections.slots[connection].waiting;
+            if waiting.len() == waiting.capacity() {
+                waiting.retain(|waiter| self.attempts.is_current(*waiter));
+            }
+            waiting.push(waiter);
         }
     }
 
@@ -98,6 +109,7 @@ impl World {
     }
 
     fn first_packet_goes_on(&mut self, connection: u32, delay: Span) {
+        self.connections.slots[connection].travel += delay;
         if delay == Span::ZERO {
             return self.first_packet_arrives(connection);
         }
@@ -134,14 +146,14 @@ impl World {
         }
         match self.connections.slots[index].end {
             TargetRef::Balancer(balancer) if self.balancers[balancer as usize].is_l4 => {
-                let Connection { source, number, started, .. } = self.connections.slots[index];
+                let Connection { source, number, travel, .. } = self.connections.slots[index];
                 let Some(target) = self.choose_flow(balancer, &source, number) else {
                     let fate = Fate { failure: Failure::NoServer, strike: self.blame_balancer(balancer), is_timeout: false };
-                    return self.opening_fails(index, fate, now - started);
+                    return self.opening_fails(index, fate, travel);
                 };
                 self.balancers[balancer as usize].sent(target);
                 let to = self.balancers[balancer as usize].to[target as usize];
-                let passage = Passage { balancer, target, reached: now - started, last: now, is_counted: true };
+                let passage = Passage { balancer, target, reached: travel, last: now, is_counted: true };
                 let connection = &mut self.connections.slots[index];
                 connection.passages.push(passage);
                 connection.end = to;
@@ -152,11 +164,11 @@ impl World {
             TargetRef::Server(server) => {
                 let state = &self.servers[server as usize].rare;
                 if state.blackholes > 0 {
-                    return;
+                    return self.first_packet_is_lost(index, server);
                 }
                 if state.crashes > 0 {
                     let fate = Fate { failure: Failure::ConnectFailure, strike: self.blame_server(server), is_timeout: false };
-                    let travel = now - self.connections.slots[index].started;
+                    let travel = self.connections.slots[index].travel;
                     return self.opening_fails(index, fate, travel);
                 }
                 self.shake_hands(index, None);
@@ -164,12 +176,24 @@ impl World {
         }
     }
 
+    /// Nothing answers. The packet is sent again after 1 s, 2 s, 4 s, ...; after the last time its opener gives up.
+    fn first_packet_is_lost(&mut self, index: u32, server: u32) {
+        let connection = &mut self.connections.slots[index];
+        let wait = Span::from_secs(1 << connection.repeats);
+        if connection.repeats == FIRST_PACKET_REPEATS {
+            let fate = Fate { failure: Failure::ConnectFailure, strike: self.blame_server(server), is_timeout: true };
+            return self.opening_fails(index, fate, wait);
+        }
+        connection.repeats += 1;
+        let at = self.now() + wait;
+        self.calendar.schedule(at, Event::FirstPacket(self.connections.slots.at(index)));
+    }
+
     /// The first packet is at the end: from here it takes its answer, the round trips of TLS and the time that they compute, and the way
     /// of the first request.
     fn shake_hands(&mut self, index: u32, balancer: Option<u32>) {
         let now = self.now();
-        let Connection { source, started, .. } = self.connections.slots[index];
-        let travel = now - started;
+        let Connection { source, travel, .. } = self.connections.slots[index];
         let mut handshake = (0, Span::ZERO, None);
         if let Some(tls) = balancer.and_then(|balancer| self.connections.terminators[balancer as usize].as_mut()) {
             let is_known = source.party.is_some_and(|party| tls.seen.contains(&party));
@@ -189,7 +213,6 @@ impl World {
         }
         let rest = Span(2 * travel.0 * (1 + u64::from(round_trips)) + computing.0);
         let connection = &mut self.connections.slots[index];
-        connection.travel = travel;
         connection.ready = now + Span(rest.0 - travel.0);
         if rest == Span::ZERO {
             return self.established(index);

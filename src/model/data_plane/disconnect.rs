@@ -93,11 +93,14 @@ impl World {
         self.calendar.schedule(at, Event::OpenerIsTold(self.connections.slots.at(index)));
     }
 
-    /// Its opener knows that a connection has ended, or that it could not be opened.
+    /// Its opener knows that a connection has ended or will soon, or that it could not be opened.
     pub(in crate::model) fn opener_is_told(&mut self, index: u32) {
         let now = self.now();
-        if self.connections.slots[index].is_left {
-            return;
+        match self.connections.slots[index].state {
+            State::Closed if !self.connections.slots[index].is_left => {}
+            State::Closed | State::Free => return,
+            // What is on it is answered; the end will not take more for long.
+            State::Opening | State::Open => return self.retire_connection(index),
         }
         self.connections.leave(index, now);
         let pool = self.connections.pool_of(index);
@@ -217,7 +220,11 @@ impl World {
                     self.connections.slots[index].state = State::Closed;
                 }
                 Ending::Clean if connection.state == State::Open && connection.at_end == 0 => self.end_closes(index),
-                Ending::Clean => connection.drains = true,
+                Ending::Clean => {
+                    connection.drains = true;
+                    let travel = connection.travel;
+                    self.tell_opener(index, travel);
+                }
             }
         }
     }
@@ -237,6 +244,12 @@ impl World {
         }
         self.cut_connections(balancer, |_| true, ending);
         self.cut_flows(balancer, |_| true, ending);
+        for waiter in self.balancers[balancer as usize].line.drain() {
+            if self.attempts.is_current(waiter.attempt) {
+                let attempt = waiter.attempt.index;
+                self.cut_flow(attempt, self.attempts[attempt].depth, balancer, ending);
+            }
+        }
         let opener = self.clients.len() as u32 + balancer;
         for index in 0..self.connections.slots.capacity() {
             let connection = &self.connections.slots[index];
@@ -295,14 +308,21 @@ impl World {
             }
             let hop = |depth: &u8| self.hops[self.hop_place(attempt, *depth)];
             let is_cut = |depth: &u8| hop(depth).balancer == balancer && is_target(hop(depth).target);
-            let Some(depth) = (0..open_hops).find(is_cut).map(usize::from) else { continue };
-            let fresh = self.cut_try(attempt, depth, depth + 1);
-            match ending {
-                Ending::Silent => self.attempts[fresh].phase = Phase::Forgotten,
-                _ => {
-                    self.attempts[fresh].depth = depth as u8;
-                    self.go_up(fresh, balancer);
-                }
+            if let Some(depth) = (0..open_hops).find(is_cut) {
+                self.cut_flow(attempt, depth, balancer, ending);
+            }
+        }
+    }
+
+    /// A try that is at this depth in a balancer, or further inside, ends there.
+    fn cut_flow(&mut self, attempt: u32, depth: u8, balancer: u32, ending: Ending) {
+        let hops = usize::from(depth);
+        let fresh = self.cut_try(attempt, hops, hops + 1);
+        match ending {
+            Ending::Silent => self.attempts[fresh].phase = Phase::Forgotten,
+            _ => {
+                self.attempts[fresh].depth = depth;
+                self.go_up(fresh, balancer);
             }
         }
     }
@@ -328,3 +348,6 @@ impl World {
         self.attempts[fresh].phase = Phase::Forgotten;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::disconnect::RESET;
 use crate::model::attempt::{Attempt, Phase};
 use crate::model::connection::{Passage, State};
+use crate::model::connections::Offer;
 use crate::model::event::{Event, Ref};
 use crate::model::plan::TargetRef;
 use crate::model::world::World;
@@ -160,13 +161,9 @@ impl World {
         if self.connections.slots[index].retires || self.connections.is_too_old(index, now) {
             return self.retire_connection(index);
         }
-        match self.next_waiter(pool) {
-            Some(waiter) => self.use_connection(waiter, index),
-            None => {
-                self.connections.make_free(index, now);
-                self.set_timer(index);
-            }
-        }
+        self.connections.make_free(index, now);
+        self.set_timer(index);
+        self.serve_waiting(self.connections.pools.at(pool));
     }
 
     /// The first of those that wait for a connection of a pool.
@@ -199,19 +196,34 @@ impl World {
         }
     }
 
-    /// What waits for a connection goes on with a new one, as far as there may be more.
+    /// What waits for a connection goes on as far as there is one. Not recursive: a try that ends at once leaves its place to the next here.
     pub(in crate::model) fn serve_waiting(&mut self, pool: Ref) {
-        let index = pool.index;
-        // What happens at once may end in the pool's being dropped.
-        while self.connections.pools.is_current(pool) {
-            let has_room = self.connections.pools[index].open < self.connections.plan(index).max;
-            let Some(waiter) = has_room.then(|| self.next_waiter(index)).flatten() else {
-                return self.connections.drop_if_empty(index);
-            };
-            let opener = self.connections.pools[index].opener;
-            let source = self.source(&self.requests[self.attempts[waiter].request], opener);
-            self.open_connection(waiter, index, source);
+        let (now, index) = (self.now(), pool.index);
+        if !self.connections.pools.is_current(pool) || self.connections.pools[index].is_served {
+            return;
         }
+        self.connections.pools[index].is_served = true;
+        loop {
+            let offer = self.connections.offer(index, now);
+            if offer == Offer::Wait || self.connections.pools[index].waiting.is_empty() {
+                break;
+            }
+            if let Offer::Aged(connection) = offer {
+                self.retire_connection(connection);
+                continue;
+            }
+            let Some(waiter) = self.next_waiter(index) else { break };
+            match offer {
+                Offer::Use(connection) => self.use_connection(waiter, connection),
+                _ => {
+                    let opener = self.connections.pools[index].opener;
+                    let source = self.source(&self.requests[self.attempts[waiter].request], opener);
+                    self.open_connection(waiter, index, source);
+                }
+            }
+        }
+        self.connections.pools[index].is_served = false;
+        self.connections.drop_if_empty(index);
     }
 
     /// The outcome of a connection in the eyes of the balancers on its way.
