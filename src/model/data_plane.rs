@@ -7,6 +7,7 @@ mod disconnect;
 mod express;
 mod find;
 mod give_up;
+mod on_connection;
 mod route;
 mod send;
 mod serve;

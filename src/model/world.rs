@@ -126,7 +126,7 @@ fn run_by(plan: Plan, handle: impl Fn(&mut World, Packed), close: impl FnOnce(&m
 }
 
 impl World {
-    fn new(plan: Plan) -> World {
+    pub(super) fn new(plan: Plan) -> World {
         let topology = plan.topology.clone();
         let mut calendar = Calendar::new();
         let clients = clients(&plan, &topology, &mut calendar);
@@ -183,7 +183,7 @@ impl World {
     }
 
     /// Schedules what happens by itself: the warm-up's end first, so that it precedes arrivals at the same time.
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.calendar.schedule(self.plan.warmup, Event::WarmupEnds);
         self.schedule_tick();
         self.begin_operations();

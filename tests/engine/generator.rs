@@ -40,6 +40,8 @@ pub struct Kind {
     pub is_nameless: bool,
     /// Server groups are pods, on nodes or not, and controllers and operators are at work.
     pub has_pods: bool,
+    /// Connections are kept, and some balancers look at nothing else.
+    pub connects: bool,
 }
 
 /// End of a run, and of one that drains.
@@ -134,6 +136,9 @@ fn client(dice: &mut Dice, index: u64, kind: Kind) -> String {
     if dice.one_in(3) {
         more += ", addresses: { nat: { share: 50%, behind: 2 } }";
     }
+    if kind.connects && !dice.one_in(3) {
+        more += &connections(dice, kind);
+    }
     more += &latency(dice, kind);
     // Shorter than some latencies, longer than most work.
     if !kind.is_calm && (kind.drains || dice.one_in(2)) {
@@ -159,7 +164,10 @@ fn group(dice: &mut Dice, index: u64, kind: Kind) -> String {
     let speed = dice.choose(&["1.0", "0.5", "2.5"]);
     let abandoned = dice.choose(&["finish", "cancel"]);
     let (count, weight, zone) = (dice.number(1, 4), dice.number(1, 5), dice.choose(&["a", "b"]));
-    let latency = latency(dice, kind);
+    let mut latency = latency(dice, kind);
+    if kind.connects && dice.one_in(2) {
+        latency += &format!(", keep_alive: {}ms", dice.number(20, 2000));
+    }
     format!(
         "{{ name: s{index}, count: {count}, slots: {slots}, queue: {queue}, discipline: {discipline}, speed: {speed}, weight: {weight}, zone: {zone}, abandoned: {abandoned}{latency} }}"
     )
@@ -211,6 +219,20 @@ fn balancer(dice: &mut Dice, name: &str, targets: &str, kind: Kind) -> String {
     if dice.one_in(2) {
         more += &health_check(dice, kind);
     }
+    if kind.connects && dice.one_in(3) {
+        return l4_balancer(dice, name, targets, more, kind);
+    }
+    if kind.connects {
+        if dice.one_in(2) {
+            more += &connections(dice, kind);
+        }
+        if dice.one_in(2) {
+            more += dice.choose(&[", tls: {}", ", tls: { round_trips: 2, handshake: { exponential: { mean: 5ms } }, resumed: 60% }"]);
+        }
+        if dice.one_in(2) {
+            more += &format!(", idle_timeout: {}ms", dice.number(20, 3000));
+        }
+    }
     if dice.one_in(3) {
         more += dice.choose(&[", sticky: { cookie: { ttl: 3s } }", ", sticky: { cookie: {} }", ", sticky: { source_ip: { ttl: 2s } }"]);
     }
@@ -225,6 +247,51 @@ fn balancer(dice: &mut Dice, name: &str, targets: &str, kind: Kind) -> String {
     }
     more += &latency(dice, kind);
     format!("{{ name: {name}, targets: [{targets}], algorithm: {}, weight: {}{more} }}", algorithm(dice, kind), dice.number(1, 3))
+}
+
+fn l4_balancer(dice: &mut Dice, name: &str, targets: &str, mut more: String, kind: Kind) -> String {
+    let algorithm = dice.choose(&[
+        "round_robin",
+        "random",
+        "weighted_random",
+        "least_connections",
+        "weighted_least_connections",
+        "{ power_of_d: { d: 2 } }",
+        "ip_hash",
+    ]);
+    if dice.one_in(3) {
+        more += dice.choose(&[", sticky: { source_ip: {} }", ", sticky: { source_ip: { ttl: 2s } }"]);
+    }
+    // What is forgotten is lost, and without a timeout nothing else ends it.
+    if !kind.is_calm && dice.one_in(2) {
+        more += &format!(", idle_timeout: {}ms", dice.number(20, 3000));
+    }
+    if !kind.is_calm && dice.one_in(2) {
+        more += ", established: reset";
+    }
+    more += &latency(dice, kind);
+    format!("{{ name: {name}, layer: l4, targets: [{targets}], algorithm: {algorithm}, weight: {}{more} }}", dice.number(1, 3))
+}
+
+fn connections(dice: &mut Dice, kind: Kind) -> String {
+    let mut limits = vec![format!("per: {}", dice.choose(&["user", "all"]))];
+    // Without a timeout it could take for ever until a connection is free.
+    if !kind.is_calm && dice.one_in(3) {
+        limits.push(format!("max: {}", dice.number(1, 20)));
+    }
+    if dice.one_in(2) {
+        limits.push(format!("streams: {}", dice.choose(&["1", "2", "100", "unbounded"])));
+    }
+    if dice.one_in(3) {
+        limits.push(format!("idle_timeout: {}ms", dice.number(20, 3000)));
+    }
+    if dice.one_in(4) {
+        limits.push(format!("max_age: {}ms", dice.number(50, 5000)));
+    }
+    if dice.one_in(4) {
+        limits.push(format!("max_requests: {}", dice.number(1, 9)));
+    }
+    format!(", connections: {{ {} }}", limits.join(", "))
 }
 
 /// One balancer, or one in front of two or of one and a group.

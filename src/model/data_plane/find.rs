@@ -3,7 +3,7 @@
 use crate::model::attempt::Attempt;
 use crate::model::balancer::Finder;
 use crate::model::client::NONE;
-use crate::model::connections::Source;
+use crate::model::connection::Source;
 use crate::model::dns::Asker;
 use crate::model::plan::TargetRef;
 use crate::model::rules::Action;
@@ -102,7 +102,7 @@ impl World {
                 let target = bound.or_else(|| self.draw_by_rule(balancer, rule, is_sticky, holder));
                 self.forward(attempt, balancer, target);
             }
-            (_, status) => self.respond(attempt, status.unwrap_or(404)),
+            (_, status) => self.respond(attempt, balancer, status.unwrap_or(404)),
         }
     }
 
@@ -134,7 +134,7 @@ impl World {
     }
 
     /// The balancer itself answers.
-    fn respond(&mut self, attempt: u32, status: u16) {
+    fn respond(&mut self, attempt: u32, balancer: u32, status: u16) {
         let answered = &mut self.attempts[attempt];
         answered.server = NONE;
         answered.mark = status;
@@ -143,6 +143,6 @@ impl World {
             400.. => Some(Failure::ClientError),
             _ => None,
         };
-        self.leave_balancer(attempt);
+        self.leave_balancer(attempt, balancer);
     }
 }
