@@ -105,10 +105,12 @@ impl Connections {
         let balancers = topology.balancers.iter().map(|balancer| opener(&balancer.ways.kept, balancer.connect_timeout));
         let terminator =
             |name: &str, plan: &Option<TlsPlan>| Some(Terminator { plan: plan.as_ref()?.clone(), rng: tls(name), seen: BTreeSet::new() });
+        let routers = topology.balancers.iter().map(|balancer| (&balancer.name, &balancer.ways.tls));
+        let ends = routers.chain(topology.servers.iter().map(|server| (&server.name, &server.tls)));
         Connections {
             openers: clients.chain(balancers).collect(),
             stride: topology.depth_max + 1,
-            terminators: topology.balancers.iter().map(|balancer| terminator(&balancer.name, &balancer.ways.tls)).collect(),
+            terminators: ends.map(|(name, tls)| terminator(name, tls)).collect(),
             window,
             ..Connections::default()
         }

@@ -349,10 +349,11 @@ pub(super) fn each_distribution<'a>(scenario: &'a super::Scenario, visit: &mut i
             Some(Members::Endpoints { delay, .. } | Members::TargetGroup { delay, .. }) => visit(delay),
             None => {}
         }
-        if let Some(tls) = &balancer.tls {
-            visit(&tls.handshake);
-            visit(&tls.resumption);
-        }
+    }
+    let balancers = scenario.balancers.iter().filter_map(|balancer| balancer.tls.as_ref());
+    for tls in balancers.chain(scenario.servers.iter().filter_map(|group| group.tls.as_ref())) {
+        visit(&tls.handshake);
+        visit(&tls.resumption);
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         cancels_abandoned: false,
         place: Place::default(),
         keep_alive: None,
+        tls: None,
     };
     let client = ClientPlan {
         name: "users".to_owned(),

@@ -7,6 +7,7 @@ use crate::model::connections::Offer;
 use crate::model::event::{Event, Ref};
 use crate::model::places::distance;
 use crate::model::plan::TargetRef;
+use crate::model::server::Presence;
 use crate::model::world::World;
 use crate::policy::TargetId;
 use crate::rng;
@@ -155,18 +156,18 @@ impl World {
                 let delay = self.leg(opener, &passages, to);
                 self.first_packet_goes_on(index, delay);
             }
-            TargetRef::Balancer(balancer) => self.shake_hands(index, Some(balancer)),
+            TargetRef::Balancer(balancer) => self.shake_hands(index, balancer as usize),
             TargetRef::Server(server) => {
                 let state = &self.servers[server as usize].rare;
                 if state.blackholes > 0 {
                     return self.first_packet_is_lost(index, server);
                 }
-                if state.crashes > 0 {
+                if state.crashes > 0 || state.presence != Presence::Serving {
                     let fate = Fate { failure: Failure::ConnectFailure, strike: self.blame_server(server), is_timeout: false };
                     let travel = self.connections.slots[index].travel;
                     return self.opening_fails(index, fate, travel);
                 }
-                self.shake_hands(index, None);
+                self.shake_hands(index, self.balancers.len() + server as usize);
             }
         }
     }
@@ -185,12 +186,12 @@ impl World {
     }
 
     /// The first packet is at the end: from here it takes its answer, the round trips of TLS and the time that they compute, and the way
-    /// of the first request.
-    fn shake_hands(&mut self, index: u32, balancer: Option<u32>) {
+    /// of the first request. `end` is its place among those that may end TLS.
+    fn shake_hands(&mut self, index: u32, end: usize) {
         let now = self.now();
         let Connection { source, travel, .. } = self.connections.slots[index];
         let mut handshake = (0, Span::ZERO, None);
-        if let Some(tls) = balancer.and_then(|balancer| self.connections.terminators[balancer as usize].as_mut()) {
+        if let Some(tls) = &mut self.connections.terminators[end] {
             let is_known = source.party.is_some_and(|party| tls.seen.contains(&party));
             let is_resumed = is_known && rng::unit(&mut tls.rng) < tls.plan.resumed;
             let (trips, time) = match is_resumed {

@@ -74,7 +74,7 @@ impl Walk<'_> {
             let mut part = Part::new("servers", &deployment.name, &path)
                 .comment(format!("Deployment {}: each server is a place for a pod.", deployment.name))
                 .with(Field::new("count", most.count()).note(why))
-                .all(place.copies(&["slots", "queue", "discipline", "speed", "latency", "abandoned", "keep_alive"]))
+                .all(place.copies(&["slots", "queue", "discipline", "speed", "latency", "abandoned", "keep_alive", "tls"]))
                 .with(self.pods(deployment, &place));
             part.fields[0] = place.copied("name", "name").unwrap_or_else(|| part.fields[0].clone());
             self.parts.parts.push(part);

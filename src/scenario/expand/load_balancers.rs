@@ -237,6 +237,7 @@ impl<'a> Walk<'a> {
                 let part = Part::new("balancers", name, from)
                     .comment(format!("Target group {}, as {} sees it.", group.name, address.name))
                     .maybe(zone())
+                    .with(Field::new("inside", "true").note("a part of the node: no way between them"))
                     .all(fields(group.product, &group.place, &group.targets, group.cross_zone, &app.idle));
                 self.parts.balancer(part.told(is_first));
             }
