@@ -60,6 +60,21 @@ fn a_handshake_takes_its_round_trips_and_its_computing() {
 }
 
 #[test]
+fn tls_passes_through_to_the_servers_that_end_it() {
+    let latency = |tls: &str| {
+        let client = each_second("10ms", ", latency: { constant: 20ms }, population: 1, connections: { max_requests: 1 }");
+        let server = format!("{{ name: s, latency: {{ constant: 1ms }}{tls} }}");
+        let record = once(&scenario("duration: 10500ms", &client, &server, "{ name: lb, layer: l4, targets: [s] }"));
+        assert_eq!((record.requests.ok, record.openers[0].unwrap().full), (10, if tls.is_empty() { 0 } else { 10 }));
+        latency_ms(&record)
+    };
+    // Each round trip goes all the way to the server: 2 x (20 + 1) ms; one for TCP, two for TLS.
+    let plain = 52.0 + 42.0;
+    assert_eq!(latency(""), plain);
+    assert_eq!(latency(", tls: { round_trips: 2, handshake: { constant: 2ms } }"), plain + 84.0 + 2.0);
+}
+
+#[test]
 fn a_connection_that_was_forgotten_on_its_way_is_reset_and_one_that_was_closed_is_not() {
     // Requests at 1, 11, 21, ... s, each on the same connection unless that has ended.
     let run = |lb: &str, client_idle: &str| {
