@@ -67,20 +67,22 @@ pub const READINESS_GATE: Lesson = Lesson {
     without: &[
         &[SLOW_CONTROLLER],
         &[QUICK_CONTROLLER],
-        &[("kubernetes.deployments.web.rolling_update", "{ max_surge: 0, max_unavailable: 100% }")],
+        &[("kubernetes.deployments.web.rolling_update", "{ max_surge: 0, max_unavailable: 1 }")],
     ],
 };
 
 fn readiness_gate(found: &Found, claims: &mut Claims) {
     let no_server = errors("no_server");
-    claims.above("neither: ended pods", average(&found.of("neither", broken)), 100.0);
+    // 50/s for 4.5 s.
+    claims.within("neither: an ended pod", average(&found.of("neither", broken)), 160.0, 290.0);
     for variant in ["neither", "preStop"] {
-        claims.above(&format!("{variant}: nobody to send to"), average(&found.of(variant, &no_server)), 2.0);
+        // At each node, in one case of two, by how much one delay is longer than the other: 50/s for 1.17 s, with a standard deviation of 13.
+        claims.within(&format!("{variant}: nobody to send to"), average(&found.of(variant, &no_server)), 5.0, 140.0);
     }
-    // Of each of two pods a quarter to a third of 50/s, for 4.5 s.
-    claims.within("gate: ended pods", average(&found.of("gate", broken)), 95.0, 180.0);
+    // Half of 50/s, for 4.5 s.
+    claims.within("gate: an ended pod", average(&found.of("gate", broken)), 80.0, 145.0);
     claims.always("gate: always somebody to send to", &found.of("gate", &no_server), |lost| lost == 0.0);
-    claims.always("preStop: no ended pods", &found.of("preStop", broken), |lost| lost == 0.0);
+    claims.always("preStop: no ended pod", &found.of("preStop", broken), |lost| lost == 0.0);
     claims.always("both", &found.of("gate and preStop", failures), |lost| lost == 0.0);
 }
 
@@ -90,7 +92,7 @@ pub const PRE_STOP: Lesson = Lesson {
     claims: |found, claims| {
         // At each of three pods 25/s (four are registered when one ends): of a delay of 2 to 10 s 1.56 s are left on average after 5 s, and
         // 1.58 s worth of requests are under way.
-        claims.within("5 s are too little", average(&found.of("round_robin", failures)), 195.0, 275.0);
+        claims.within("5 s are too little", average(&found.of("round_robin", failures)), 175.0, 295.0);
         claims.always("all are 502", &found.of("round_robin", all_failures_are(502)), |others| others == 0.0);
     },
     without: &[&[("kubernetes.deployments.web.pre_stop", "10s"), ("clients.users.timeout", "3s")]],
