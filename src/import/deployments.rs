@@ -85,7 +85,7 @@ fn deployment<'a>(reader: &Reader, object: &'a Object<'a>) -> Option<Deployment<
     if let Some(grace) = pod.get("terminationGracePeriodSeconds").and_then(|grace| grace.seconds(0)) {
         fields.push(Field::new("grace", format!("{grace}s")).note("terminationGracePeriodSeconds"));
     }
-    let (rolling, max_surge) = rolling_update(&spec);
+    let (rolling, max_surge) = rolling_update(&spec, replicas.unwrap_or(defaults::deployment::REPLICAS));
     fields.extend(rolling);
     Some(Deployment {
         object,
@@ -148,7 +148,7 @@ fn requested(containers: &[View], inits: &[View], resource: &str) -> Option<f64>
     }
 }
 
-fn rolling_update(spec: &View) -> (Option<Field>, Amount) {
+fn rolling_update(spec: &View, replicas: u32) -> (Option<Field>, Amount) {
     let quarter = Amount::Percent(f64::from(defaults::deployment::MAX_SURGE_PERCENT));
     let min_ready = spec.get("minReadySeconds").and_then(|seconds| seconds.seconds(0)).filter(|seconds| *seconds > 0);
     let strategy = spec.get("strategy");
@@ -162,8 +162,12 @@ fn rolling_update(spec: &View) -> (Option<Field>, Amount) {
         note = "strategy.type Recreate: all pods end, and new ones begin at once, not only when the old ones are gone";
         fields.extend([Field::new("max_surge", 0), Field::new("max_unavailable", "100%")]);
     } else if let Some(rolling) = strategy.as_ref().and_then(|strategy| strategy.get("rollingUpdate")) {
-        let amount = |name: &str| rolling.get(name).and_then(|value| value.parsed(Amount::read));
-        let (given, unavailable) = (amount("maxSurge"), amount("maxUnavailable"));
+        let given = rolling.get("maxSurge").and_then(|value| value.parsed(Amount::read_any)).map(|surge| match surge {
+            // A share in a scenario goes up to 100%.
+            Amount::Percent(percent) if percent > 100.0 => Amount::Count(surge.of(replicas)),
+            surge => surge,
+        });
+        let unavailable = rolling.get("maxUnavailable").and_then(|value| value.parsed(Amount::read));
         if given.is_some_and(Amount::is_zero) && unavailable.is_some_and(Amount::is_zero) {
             rolling.error_help("has 0 for both `maxSurge` and `maxUnavailable`: no pod could be replaced", "raise one of the two");
         }

@@ -5,7 +5,7 @@ use super::annotations::{ALB, NGINX, NLB};
 use super::objects::{Kind, Object, meant};
 use super::view::Reader;
 use crate::document::{Node, Value};
-use crate::error::{Diagnostic, did_you_mean};
+use crate::error::{Diagnostic, Spot, did_you_mean};
 
 /// Fields that say nothing about where a request goes and how long it takes, from the object down. `[]` stands for any item.
 const QUIET: [&str; 49] = [
@@ -59,6 +59,9 @@ const QUIET: [&str; 49] = [
     "spec.finalizers",
     "spec.unhealthyPodEvictionPolicy",
 ];
+
+/// Of these nobody needs to hear.
+const UNMISSED: [&str; 5] = ["apiVersion", "kind", "status", "metadata", "spec.template.metadata"];
 
 /// Fields that are known and not simulated, and why.
 const EXPLAINED: [(&str, &str); 11] = [
@@ -201,7 +204,7 @@ fn walk(reader: &Reader, object: &Object, out: &mut NotRead) {
                 (true, _) | (false, "metadata") => todo.push((inner, path, pattern)),
                 (false, "metadata.annotations") => todo.push((inner, path, pattern)),
                 (false, _) if matches!(inner.value, Value::Null) => {}
-                (false, _) => tell(reader, object, out, (key.text.as_ref(), &path, &pattern), key.spot.clone()),
+                (false, _) => tell(reader, object, out, (&path, &pattern), key.spot.clone()),
             }
         }
         for (index, inner) in node.items().iter().enumerate().rev() {
@@ -212,15 +215,14 @@ fn walk(reader: &Reader, object: &Object, out: &mut NotRead) {
     out.quiet.sort();
 }
 
-fn tell(reader: &Reader, object: &Object, out: &mut NotRead, (key, path, pattern): (&str, &str, &str), spot: crate::error::Spot) {
+fn tell(reader: &Reader, object: &Object, out: &mut NotRead, (path, pattern): (&str, &str), spot: Spot) {
     let annotation = pattern.strip_prefix("metadata.annotations.");
     let is_quiet = match annotation {
         Some(name) => is_quiet_annotation(name),
         None => QUIET.iter().any(|quiet| within(pattern, quiet)),
     };
     if is_quiet {
-        // Labels and the like: nobody misses them.
-        if !within(pattern, "metadata") || annotation.is_some() {
+        if annotation.is_some() || !UNMISSED.iter().any(|known| within(pattern, known)) {
             out.quiet.push(path.to_owned());
         }
         return;
@@ -230,8 +232,7 @@ fn tell(reader: &Reader, object: &Object, out: &mut NotRead, (key, path, pattern
     let help = known.clone().or(slip).unwrap_or_else(|| "the scenario has no field for it; what it does is left out".to_owned());
     let message = format!("{}: {path} is not read", object.label);
     reader.push(Diagnostic::warning(message).at(spot).help(help.clone()));
-    let why = known
-        .unwrap_or_else(|| if annotation.is_some() { format!("the annotation {key} has no field") } else { "no field for it".to_owned() });
+    let why = known.unwrap_or_else(|| "no field for it".to_owned());
     out.missing.push((path.to_owned(), why));
 }
 

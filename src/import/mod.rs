@@ -21,7 +21,7 @@ mod sheet;
 mod view;
 
 use crate::document::{self, Node};
-use crate::error::{Diagnostic, Diagnostics, Source};
+use crate::error::{Diagnostic, Diagnostics, Severity, Source};
 use cluster::Cluster;
 use objects::{Kind, Object};
 use std::sync::Arc;
@@ -59,8 +59,17 @@ pub fn import(sources: &[Arc<Source>]) -> Result<Imported, Diagnostics> {
     let warnings = reader.into_found();
     match text {
         Some(text) if !warnings.has_errors() => Ok(Imported { text, warnings, notes }),
-        _ => Err(warnings),
+        _ => Err(errors_first(warnings)),
     }
+}
+
+/// Errors alone where they have spots: many a warning follows from them. That there is nothing to simulate is explained by warnings.
+fn errors_first(found: Diagnostics) -> Diagnostics {
+    let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error && diagnostic.spot.is_some();
+    if !found.iter().any(is_error) {
+        return found;
+    }
+    found.into_iter().filter(is_error).collect()
 }
 
 fn convert(reader: &Reader, objects: &[Object], sources: &[Arc<Source>]) -> Option<(String, Vec<String>)> {

@@ -55,14 +55,18 @@ pub enum Amount {
 }
 
 impl Amount {
+    /// At most all of them.
     pub fn read(text: &str) -> Result<Amount, String> {
+        match Amount::read_any(text)? {
+            Amount::Percent(percent) if percent > 100.0 => Err(format!("`{text}` is more than 100%")),
+            amount => Ok(amount),
+        }
+    }
+
+    pub fn read_any(text: &str) -> Result<Amount, String> {
         let wrong = || format!("`{text}` is not a number of pods; write `1`, or a share such as `25%`");
         match text.strip_suffix('%') {
-            Some(percent) => match percent.parse::<u32>() {
-                Ok(percent @ 0..=100) => Ok(Amount::Percent(f64::from(percent))),
-                Ok(percent) => Err(format!("`{percent}%` is more than 100%")),
-                Err(_) => Err(wrong()),
-            },
+            Some(percent) => percent.parse::<u16>().map(|percent| Amount::Percent(f64::from(percent))).map_err(|_| wrong()),
             None => text.parse().map(Amount::Count).map_err(|_| wrong()),
         }
     }

@@ -105,6 +105,8 @@ fn wanted(spec: &View, deployment: &Deployment) -> Option<(Field, String)> {
             found = read;
             continue;
         }
+        let other = ["pods", "object", "external"].iter().find_map(|kind| metric.node.get(kind)?.get("metric")?.name());
+        let name = if name.is_empty() { other.unwrap_or_default() } else { name };
         metric.take_all();
         let what = if name.is_empty() { kind.to_owned() } else { format!("{kind} {name}") };
         let why = if found.is_some() && name == "cpu" { "lbsim follows one metric" } else { "lbsim knows cpu, and requests in flight" };

@@ -194,7 +194,7 @@ fn ingress(cluster: &Cluster, index: usize) -> Item {
     comments.extend(ingress.comments.iter().cloned());
     let mut fields = vec![
         Field::text("name", &cluster.ingress_names[index]),
-        Field::new("class", if ingress.class == Class::Alb { "alb" } else { "nginx" }).note("ingressClassName"),
+        Field::new("class", if ingress.class == Class::Alb { "alb" } else { "nginx" }).note("ingress class"),
     ];
     fields.extend(
         settings.group.as_ref().filter(|_| ingress.class == Class::Alb).map(|group| Field::text("group", group).note("group.name")),

@@ -141,11 +141,11 @@ fn pods(spec: &View, object: &Object, objects: &[Object], deployments: &[Deploym
     let labels: Vec<String> = deployments
         .iter()
         .filter(|deployment| here(deployment.object))
-        .map(|deployment| format!("{} has {}", deployment.object.name, shown(&deployment.labels)))
+        .map(|deployment| format!("of {} have {}", deployment.object.name, shown(&deployment.labels)))
         .collect();
     let help = match labels.as_slice() {
         [] => format!("there is no Deployment in the namespace {}; give the file that has it, too", object.namespace),
-        _ => format!("the pods of {}", labels.iter().take(5).cloned().collect::<Vec<_>>().join("; those of ")),
+        _ => format!("the pods {}", labels.iter().take(5).cloned().collect::<Vec<_>>().join("; those ")),
     };
     selector.warning(format!("selects no pods of a Deployment in the namespace {}", object.namespace), help);
     Err("its selector matches no pods".to_owned())

@@ -51,8 +51,10 @@ pub fn alb<'a>(reader: &'a Reader, annotations: &Annotations<'a>, services: &[&'
         own(name);
         Some(first)
     };
-    match of_target("target-type").and_then(|view| view.one_of(&[("instance", false), ("ip", true)])) {
-        Some(is_ip) => {
+    match of_target("target-type") {
+        Some(view) => {
+            // What is wrong is said; that node ports are missing would only follow from it.
+            let is_ip = view.one_of(&[("instance", false), ("ip", true)]).unwrap_or(true);
             settings.is_ip = is_ip;
             let word = if is_ip { "ip" } else { "instance" };
             settings.fields.push(Field::new("target_type", word).note("target-type"));
