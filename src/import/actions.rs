@@ -59,8 +59,11 @@ pub fn json(view: &View) -> Option<Value> {
     }
 }
 
+/// Finds a service by its name and port; the view is where it is asked for.
+type Find<'a, 'f> = &'f dyn Fn(&View<'a>, &str, Option<&str>) -> Option<usize>;
+
 /// The action of an annotation. `find` looks a service up, by name and port.
-pub fn read<'a>(view: &View<'a>, find: &dyn Fn(&View<'a>, &str, Option<&str>) -> Option<usize>) -> Option<Action> {
+pub fn read<'a>(view: &View<'a>, find: Find<'a, '_>) -> Option<Action> {
     let value = json(view)?;
     let kind = get(&value, "type").and_then(text).unwrap_or_default();
     match kind.to_ascii_lowercase().as_str() {
@@ -102,7 +105,7 @@ fn redirect(view: &View, value: &Value) -> Action {
     Action::Respond(status.unwrap_or(302))
 }
 
-fn forward<'a>(view: &View<'a>, value: &Value, find: &dyn Fn(&View<'a>, &str, Option<&str>) -> Option<usize>) -> Option<Action> {
+fn forward<'a>(view: &View<'a>, value: &Value, find: Find<'a, '_>) -> Option<Action> {
     let config = get(value, "forwardConfig");
     let listed = config.and_then(|config| get(config, "targetGroups")).and_then(Value::as_array);
     let Some(listed) = listed.filter(|groups| !groups.is_empty()) else {

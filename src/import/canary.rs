@@ -49,11 +49,12 @@ pub fn merge(reader: &Reader, ingresses: &mut [Ingress]) {
                 .flat_map(|other| &mut other.paths);
             match others.find(|other| other.path == path.path && other.kind == path.kind) {
                 Some(stable) => {
-                    if let Action::Service(old) = stable.action {
-                        if old != new && share > 0 {
-                            stable.action = Action::Forward(vec![(old, 100 - share), (new, share)], None);
-                            stable.note = format!("{}; {label} takes {share}%", stable.note);
-                        }
+                    if let Action::Service(old) = stable.action
+                        && old != new
+                        && share > 0
+                    {
+                        stable.action = Action::Forward(vec![(old, 100 - share), (new, share)], None);
+                        stable.note = format!("{}; {label} takes {share}%", stable.note);
                     }
                 }
                 None => {

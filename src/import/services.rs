@@ -170,10 +170,10 @@ pub fn other_workloads(reader: &Reader, objects: &[Object]) {
 fn traffic(spec: &View, reach: Reach) -> Vec<Field> {
     let mut fields = Vec::new();
     let policies = [("Cluster", "cluster"), ("Local", "local")];
-    if let Some(policy) = spec.get("externalTrafficPolicy").and_then(|policy| policy.one_of(&policies)) {
-        if reach != Reach::ClusterIp {
-            fields.push(Field::new("external_traffic", policy).note("externalTrafficPolicy"));
-        }
+    if let Some(policy) = spec.get("externalTrafficPolicy").and_then(|policy| policy.one_of(&policies))
+        && reach != Reach::ClusterIp
+    {
+        fields.push(Field::new("external_traffic", policy).note("externalTrafficPolicy"));
     }
     if let Some(view) = spec.get("internalTrafficPolicy") {
         match view.one_of(&policies) {

@@ -46,7 +46,7 @@ impl World {
             if let Some(connection) = self.connections.seat(attempt, segment) {
                 let mut reached = Span::ZERO;
                 for passage in &self.connections.slots[connection].passages {
-                    at = at + Span(passage.reached.0.saturating_sub(reached.0));
+                    at += Span(passage.reached.0.saturating_sub(reached.0));
                     reached = passage.reached;
                     stops.push((passage.balancer, at));
                 }
