@@ -58,6 +58,8 @@ pub struct Connection {
     pub state: State,
     /// Its opener has let go of it.
     pub is_left: bool,
+    /// Its end has forgotten it without a word.
+    pub is_gone: bool,
     /// Takes no new requests.
     pub retires: bool,
     /// Its end closes it as soon as it has answered what it has.

@@ -213,6 +213,7 @@ impl Connections {
             pool,
             state: State::Opening,
             is_left: false,
+            is_gone: false,
             retires: false,
             drains: false,
             busy: 0,
@@ -375,7 +376,7 @@ impl Connections {
             State::Open => {
                 let idle = if connection.busy == 0 { after(connection.idle_since, opener.plan.idle_timeout) } else { NEVER };
                 let age = if connection.retires { NEVER } else { after(connection.started, opener.plan.max_age) };
-                let end = if connection.at_end == 0 { after(connection.end_idle_since, end_idle) } else { NEVER };
+                let end = if connection.at_end == 0 && !connection.is_gone { after(connection.end_idle_since, end_idle) } else { NEVER };
                 let counted = connection.passages.iter().filter(|passage| passage.is_counted);
                 counted.map(|passage| after(passage.last, passage_idle(passage.balancer))).fold(idle.min(age).min(end), Time::min)
             }

@@ -187,7 +187,7 @@ impl World {
             TargetRef::Balancer(balancer) => self.topology.balancers[balancer as usize].ways.idle_timeout,
             TargetRef::Server(server) => self.topology.servers[server as usize].keep_alive,
         };
-        if connection.at_end == 0 && has_passed(connection.end_idle_since, end_idle) {
+        if connection.at_end == 0 && !connection.is_gone && has_passed(connection.end_idle_since, end_idle) {
             return self.end_closes(index);
         }
         self.set_timer(index);
@@ -226,10 +226,7 @@ impl World {
             }
             match ending {
                 Ending::Reset => self.end_closes(index),
-                Ending::Silent => {
-                    self.forget_passages(index, true);
-                    self.connections.slots[index].state = State::Closed;
-                }
+                Ending::Silent => connection.is_gone = true,
                 Ending::Clean if connection.state == State::Open && connection.at_end == 0 => self.end_closes(index),
                 Ending::Clean => {
                     connection.drains = true;
@@ -277,12 +274,12 @@ impl World {
         for index in 0..cut.len() as u32 {
             let connection = &self.connections.slots[index];
             let is_here = |passage: &&Passage| passage.balancer == balancer && passage.is_counted && is_target(passage.target);
-            let Some(passage) = connection.passages.iter().find(is_here) else { continue };
-            let reached = passage.reached;
+            let Some(place) = connection.passages.iter().position(|passage| is_here(&passage)) else { continue };
+            let reached = connection.passages[place].reached;
             if matches!(connection.state, State::Opening | State::Open) {
                 cut[index as usize] = (connection.state == State::Open && connection.busy > 0).then_some(reached);
                 match ending {
-                    Ending::Silent => self.forget_passages(index, true),
+                    Ending::Silent => self.forget_passage(index, place, true),
                     _ => self.connection_ends(index, RESET, reached),
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::disconnect::RESET;
 use crate::model::attempt::{Attempt, Phase};
-use crate::model::connection::{Passage, State};
+use crate::model::connection::{Connection, Passage, State};
 use crate::model::connections::Offer;
 use crate::model::event::{Event, Ref};
 use crate::model::plan::TargetRef;
@@ -71,12 +71,19 @@ impl World {
             // Given up on its way; the server has it all the same.
             return self.at_server(attempt);
         };
-        let is_closed = self.connections.slots[index].state == State::Closed;
-        match self.connections.slots[index].end {
+        let Connection { end, state, is_gone, travel, .. } = self.connections.slots[index];
+        let is_closed = state == State::Closed || is_gone;
+        if let TargetRef::Server(server) = end
+            && is_closed
+            && self.servers[server as usize].rare.blackholes > 0
+        {
+            return self.lose(attempt, self.blame_server(server));
+        }
+        if is_closed && state != State::Closed {
+            self.connection_ends(index, RESET, travel);
+        }
+        match end {
             TargetRef::Server(server) if is_closed => {
-                if self.servers[server as usize].rare.blackholes > 0 {
-                    return self.lose(attempt, self.blame_server(server));
-                }
                 self.answer_failure(attempt, Failure::Reset, self.blame_server(server));
             }
             TargetRef::Balancer(_) if is_closed => {

@@ -120,16 +120,16 @@ impl<'a> Checker<'a> {
             self.error_help(&path.field("connect_timeout"), "is for who opens connections, and `layer: l4` passes them on", help);
         }
         let needs = match &balancer.algorithm {
-            Algorithm::SessionHash(_) => Some("sessions"),
-            Algorithm::ConsistentHash(config) if config.key == consistent_hash::Key::Session => Some("sessions"),
-            Algorithm::ConsistentHash(config) if config.key == consistent_hash::Key::Path => Some("paths"),
-            Algorithm::LeastResponseTime(_) => Some("answers"),
-            Algorithm::CentralQueue(_) | Algorithm::First(_) => Some("when a slot is free"),
+            Algorithm::SessionHash(_) => Some("goes by sessions"),
+            Algorithm::ConsistentHash(config) if config.key == consistent_hash::Key::Session => Some("goes by sessions"),
+            Algorithm::ConsistentHash(config) if config.key == consistent_hash::Key::Path => Some("goes by paths"),
+            Algorithm::LeastResponseTime(_) => Some("goes by answers"),
+            Algorithm::CentralQueue(_) | Algorithm::First(_) => Some("has to know when a slot is free"),
             _ => None,
         };
         if let Some(needs) = needs {
             let help = "for example `random`, `round_robin`, `least_connections`, `ip_hash`, or `consistent_hash: { key: address }`";
-            self.error_help(&path.field("algorithm"), format!("looks at {needs}, {SEES}"), help);
+            self.error_help(&path.field("algorithm"), format!("{needs}, {SEES}"), help);
         }
     }
 
