@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod expand;
 mod explain;
+mod import;
 mod list;
 mod man;
 mod new;
@@ -56,6 +57,8 @@ enum Command {
     Expand(expand::ExpandArgs),
     /// Write a commented scenario to start from
     New(new::NewArgs),
+    /// Turn what others have written, such as Kubernetes manifests, into a scenario
+    Import(import::ImportArgs),
     /// Find the smallest value of one field that meets a goal; exit code 1 if there is none
     Tune(tune::TuneArgs),
     /// Tell what changed between two results folders beyond noise; exit code 1 if something got worse
@@ -224,6 +227,7 @@ fn dispatch(args: Vec<OsString>) -> u8 {
         Command::Check(args) => check::check(&args),
         Command::Expand(args) => expand::expand(&args),
         Command::New(args) => new::new(&args),
+        Command::Import(args) => import::import(&args),
         Command::Tune(args) => tune::tune(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::List(args) => list::list(&args),

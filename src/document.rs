@@ -9,7 +9,7 @@ mod path;
 mod print;
 
 pub use forms::{from_text, text_or_map, whole_number};
-pub use parse::{decode, parse, parse_from};
+pub use parse::{decode, parse, parse_all, parse_from};
 pub use path::{Path, Segment};
 pub use print::scalar;
 

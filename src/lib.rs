@@ -26,6 +26,8 @@ pub mod input;
 
 pub mod compile;
 
+pub mod import;
+
 pub mod summary;
 
 pub mod experiment;

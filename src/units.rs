@@ -218,6 +218,8 @@ impl FromStr for Share {
         let wrong = || format!("`{text}` is not a share; write it as `5%` or `0.05`");
         let trimmed = text.trim();
         let value = match trimmed.strip_suffix('%') {
+            // By its decimals: a hundredth of 99.9 is not 0.999 in binary.
+            Some(percent) if !percent.contains(['e', 'E']) => format!("{}e-2", percent.trim()).parse::<f64>().map_err(|_| wrong())?,
             Some(percent) => percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0,
             None => trimmed.parse::<f64>().map_err(|_| wrong())?,
         };
@@ -320,6 +322,8 @@ mod tests {
         assert!("-1/s".parse::<Rate>().is_err());
         assert!("1e308/ms".parse::<Rate>().is_err());
         assert_eq!("5%".parse::<Share>(), Ok(Share(0.05)));
+        assert_eq!("99.9%".parse::<Share>(), Ok(Share(0.999)));
+        assert!("%".parse::<Share>().is_err() && "nan%".parse::<Share>().is_err());
         assert_eq!("0.95".parse::<Share>(), Ok(Share(0.95)));
         assert!("120%".parse::<Share>().is_err());
     }

@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 9] = [
     &["document", "control", "policy"],
     &["scenario", "measure"],
     &["model"],
-    &["input", "compile"],
+    &["input", "compile", "import"],
     &["summary", "experiment", "tune"],
     &["report"],
     &["cli"],

@@ -37,7 +37,7 @@ pub(super) fn compile_ways(balancer: &Balancer, clients_keep: bool, inputs: &Inp
     }
 }
 
-fn compile_tls(tls: &Tls, inputs: &Inputs) -> TlsPlan {
+pub(super) fn compile_tls(tls: &Tls, inputs: &Inputs) -> TlsPlan {
     TlsPlan {
         round_trips: tls.round_trips,
         handshake: sampler(&tls.handshake, inputs),

@@ -1,7 +1,7 @@
 //! Servers and balancers.
 
 use super::clients::compile_retry;
-use super::connections::compile_ways;
+use super::connections::{compile_tls, compile_ways};
 use super::places::Ground;
 use super::{Names, delay};
 use crate::control::slow_start as slow;
@@ -28,6 +28,7 @@ pub(super) fn compile_group(group: &ServerGroup, ground: &mut Ground, inputs: &I
         cancels_abandoned: group.abandoned == Abandoned::Cancel,
         place,
         keep_alive: group.keep_alive,
+        tls: group.tls.as_ref().map(|tls| compile_tls(tls, inputs)),
     };
     (1..=group.count).map(server).collect()
 }
@@ -58,7 +59,7 @@ pub(super) fn compile_balancer(
         routing: RoutingPlan {
             place: ground.place(balancer.zone.as_deref(), balancer.node.as_deref()),
             own_zone_only: balancer.own_zone_only,
-            is_transparent: balancer.dns.is_some(),
+            is_transparent: balancer.dns.is_some() || balancer.inside,
             dns: balancer.dns.as_ref().map(compile_dns),
             slow_start: balancer.slow_start.map(compile_slow_start),
             ..RoutingPlan::default()

@@ -111,6 +111,9 @@ pub mod kube_proxy {
     pub const SYNC_MIN: Span = s(1);
     pub const SYNC: Span = s(30);
     pub const SESSION_AFFINITY: Span = s(10_800);
+    /// From the change of a pod to the rules of a node, least and most: EndpointSlices travel, and rules are written once a second at most.
+    /// No figure is published; the spread is ours.
+    pub const PROPAGATION: (Span, Span) = (Span::from_millis(100), s(1));
 }
 
 /// Health checks of AWS target groups. Source: ELBv2 API model, CreateTargetGroupInput.
@@ -203,6 +206,9 @@ pub mod controller {
     /// A reconciliation that fails is tried again after 5 ms, then twice as long each time up to this.
     pub const RETRY_BASE: Span = Span::from_millis(5);
     pub const RETRY_CAP: Span = s(1000);
+    /// From the change of a pod or node to its registration or deregistration, least and most: watch, reconcile, API calls. No figure is
+    /// published; the spread is ours.
+    pub const REGISTRATION: (Span, Span) = (Span::from_millis(500), s(3));
 }
 
 /// ingress-nginx. Source: its docs/user-guide/nginx-configuration/configmap.md.
@@ -225,6 +231,8 @@ pub mod route53 {
     pub const INTERVAL_FAST: Span = s(10);
     /// In both directions.
     pub const FAILURE_THRESHOLD: u32 = 3;
+    /// How long a check waits for its connection.
+    pub const CONNECT_TIMEOUT: Span = s(4);
     pub const FAILURE_THRESHOLD_RANGE: (u32, u32) = (1, 10);
     /// An endpoint is healthy while more than this part of the checkers finds it so.
     pub const HEALTHY_CHECKERS: f64 = 0.18;

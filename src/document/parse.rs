@@ -53,12 +53,22 @@ pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostics> {
 
 /// The document that begins at a byte of the source. Nothing there is null.
 pub fn parse_from(source: &Arc<Source>, start: usize) -> Result<Node, Diagnostics> {
+    let spot = Spot { source: source.clone(), range: start..start };
+    Ok(build(source, start, false)?.pop().unwrap_or(Node { value: Value::Null, spot }))
+}
+
+/// All documents of a source, those that hold nothing included: `---` stands between two.
+pub fn parse_all(source: &Arc<Source>) -> Result<Vec<Node>, Diagnostics> {
+    build(source, 0, true)
+}
+
+fn build(source: &Arc<Source>, start: usize, takes_several: bool) -> Result<Vec<Node>, Diagnostics> {
     let text = source.text.get(start..).unwrap_or_default();
     let (text, start) = text.strip_prefix('\u{feff}').map_or((text, start), |rest| (rest, start + '\u{feff}'.len_utf8()));
     if text.len() > BYTES_MAX {
         return Err(too_big(Source { name: source.name.clone(), text: String::new() }, text.len()).into());
     }
-    let builder = Builder { source: source.clone(), bytes: ByteIndex::new(text, start), ..Builder::default() };
+    let builder = Builder { source: source.clone(), bytes: ByteIndex::new(text, start), takes_several, ..Builder::default() };
     builder.build(text).map_err(Diagnostics::from)
 }
 
@@ -106,7 +116,9 @@ struct Builder {
     source: Arc<Source>,
     bytes: ByteIndex,
     open: Vec<Open>,
-    root: Option<Node>,
+    /// The documents that are complete.
+    roots: Vec<Node>,
+    takes_several: bool,
     documents: usize,
     anchors: BTreeMap<usize, (Node, usize)>,
     nodes: usize,
@@ -115,7 +127,7 @@ struct Builder {
 type Found<T> = Result<T, Box<Diagnostic>>;
 
 impl Builder {
-    fn build(mut self, text: &str) -> Result<Node, Diagnostic> {
+    fn build(mut self, text: &str) -> Result<Vec<Node>, Diagnostic> {
         if let Some((at, c)) = text.char_indices().find(|&(_, c)| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')) {
             let start = self.bytes.start + at;
             let message = format!("the control character U+{:04X} is not allowed in YAML", c as u32);
@@ -127,8 +139,7 @@ impl Builder {
             let range = self.bytes.of(span.start.index())..self.bytes.of(span.end.index());
             self.take(event, range).map_err(|diagnostic| *diagnostic)?;
         }
-        let spot = self.spot(self.bytes.start..self.bytes.start);
-        Ok(self.root.unwrap_or(Node { value: Value::Null, spot }))
+        Ok(self.roots)
     }
 
     fn spot(&self, range: Range<usize>) -> Spot {
@@ -143,7 +154,9 @@ impl Builder {
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;
-                if self.documents > 1 {
+                // An alias reaches no further than its document.
+                self.anchors.clear();
+                if self.documents > 1 && !self.takes_several {
                     return self.error(
                         range,
                         "a second document begins here",
@@ -265,7 +278,7 @@ impl Builder {
     fn put(&mut self, mut node: Node) -> Found<()> {
         self.count(1, &node.spot.range)?;
         match self.open.last_mut().map(|open| &mut open.content) {
-            None => self.root = Some(node),
+            None => self.roots.push(node),
             Some(Content::List(items)) => items.push(node),
             Some(Content::Map { entries, key, .. }) => {
                 if let Some(key) = key.take() {

@@ -8,6 +8,7 @@ pub mod fairness;
 pub mod history;
 pub mod latency;
 pub mod names;
+pub mod paths;
 pub mod pods;
 pub mod recorder;
 pub mod statuses;
@@ -22,6 +23,7 @@ pub use fairness::UserLatency;
 pub use history::History;
 pub use latency::{CoarseLatencies, Latencies};
 pub use names::NameRecord;
+pub use paths::PathRecord;
 pub use pods::PodRecord;
 pub use recorder::Recorder;
 pub use statuses::{Status, Statuses};
@@ -55,6 +57,8 @@ pub struct RunRecord {
     pub openers: Vec<Option<OpenerRecord>>,
     /// What each balancer answered; empty where that is not counted.
     pub statuses: Vec<Statuses>,
+    /// By request class; empty where ways are not told.
+    pub paths: Vec<PathRecord>,
     /// By group of pods.
     pub pods: Vec<PodRecord>,
     pub timeline: Timeline,

@@ -9,7 +9,7 @@ use super::rules::Rules;
 use super::sticky::{Holder, Sticky};
 use crate::policy::{Algorithm, Outcome, Pick, Policy, Request, TargetId, Targets, slow_start};
 use crate::rng::Rng;
-use crate::scenario::WhenNone;
+use crate::scenario::{Failure, WhenNone};
 use crate::sim::Lane;
 use crate::units::{Span, Time};
 
@@ -32,6 +32,8 @@ pub struct Balancer {
     pub is_l4: bool,
     /// It keeps the connections to its targets.
     pub keeps_connections: bool,
+    /// Something is to be done when a try is sent.
+    pub minds_sending: bool,
     /// What it answers is looked at: tries may come on connections that are kept, or statuses are counted.
     pub is_watched: bool,
     /// Finds the target instead of the policy.
@@ -97,6 +99,7 @@ impl Balancer {
             reads_request: policy.reads_request() || plan.sticky.is_some() || plan.ways.is_l4,
             is_l4: plan.ways.is_l4,
             keeps_connections: plan.ways.kept.is_some(),
+            minds_sending: timeout.is_some() || plan.ways.kept.is_some(),
             is_watched,
             policy,
             targets,
@@ -203,6 +206,16 @@ impl Balancer {
         self.barred.get(target as usize).is_none_or(|reasons| *reasons == 0)
     }
 
+    /// Whether it takes the target for well and uses it.
+    pub fn is_well(&self, target: TargetId) -> bool {
+        self.is_in_use(target) && self.is_healthy[target as usize]
+    }
+
+    /// Whether it is a name that is resolved.
+    pub fn is_name(&self) -> bool {
+        matches!(self.finder.as_deref(), Some(Finder::Name(_)))
+    }
+
     /// Works out who may be sent to, from the health view and the rule for when too few are well.
     fn refresh(&mut self) {
         let in_use: Vec<bool> = (0..self.is_healthy.len() as TargetId).map(|target| self.is_in_use(target)).collect();
@@ -276,10 +289,10 @@ impl Balancer {
         pick
     }
 
-    /// Whether a target says nothing where the way to a server is broken. A balancer that looks at requests answers for it.
-    #[inline]
-    pub fn is_silent_when_broken(&self, target: TargetId) -> bool {
-        self.passes_on[target as usize]
+    /// Whether a failure is an answer of a target. Where the way to a server is broken, nobody answers but a balancer that looks at requests.
+    #[inline(never)]
+    pub fn answers_with(&self, failure: Failure, target: TargetId) -> bool {
+        !(matches!(failure, Failure::ConnectFailure | Failure::Reset) && self.passes_on[target as usize])
     }
 
     #[inline(always)]

@@ -65,6 +65,7 @@ impl World {
             checks_failed: recorder.checks_failed,
             openers: self.connections.close_books(),
             statuses: recorder.statuses,
+            paths: self.ways.map_or_else(Vec::new, |ways| ways.classes),
             timeline: recorder.timeline,
             names: self.balancers.iter_mut().filter_map(|balancer| balancer.name().map(|(name, _)| name.record.clone())).collect(),
             crossings: self.places.map(|places| places.crossings),

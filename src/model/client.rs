@@ -221,6 +221,7 @@ impl Client {
     }
 
     /// A session that begins now.
+    #[inline(always)]
     pub fn begin_session(&mut self, client: u32, plan: &SessionPlan) -> Actor {
         let user = self.draw_user();
         let session = self.next_session;

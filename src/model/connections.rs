@@ -2,98 +2,15 @@
 //! or an L7 balancer) through L4 balancers, whose choice it keeps, to the first L7 balancer or the server. State and decisions only;
 //! `data_plane/connect.rs` schedules what comes of them.
 
+use super::connection::{Connection, NEVER, Source, State};
 use super::event::Ref;
 use super::plan::{ConnectionsPlan, TargetRef, TlsPlan, Topology};
 use super::slab::Slab;
 use crate::measure::connections::OpenerRecord;
 use crate::policy::TargetId;
 use crate::rng::Rng;
-use crate::scenario::Failure;
 use crate::units::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
-
-/// Later than any time.
-pub const NEVER: Time = Time(u64::MAX);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// The slot is not in use.
-    Free,
-    /// The handshake is under way.
-    Opening,
-    Open,
-    /// It has ended, or could not be opened; who opened it may not know yet.
-    Closed,
-}
-
-/// Who opens a connection, as balancers on its way see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// A client, or a balancer behind them; `NONE` where nobody keeps the connection.
-    pub opener: u32,
-    pub address: IpAddr,
-    /// Who it is by (opener, user), if it can come back.
-    pub party: Option<(u32, u64)>,
-}
-
-/// Where a connection passes an L4 balancer.
-#[derive(Clone, Copy, Debug)]
-pub struct Passage {
-    pub balancer: u32,
-    pub target: TargetId,
-    /// The way up to here, as the first packet took it.
-    pub reached: Span,
-    /// When the last packet passed.
-    pub last: Time,
-    /// The balancer has it in its table, and counts it.
-    pub is_counted: bool,
-}
-
-/// Why requests on a connection fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fate {
-    pub failure: Failure,
-    pub strike: u32,
-    /// It took longer than its opener waits.
-    pub is_timeout: bool,
-}
-
-pub struct Connection {
-    pub pool: u32,
-    pub state: State,
-    /// Its opener has let go of it.
-    pub is_left: bool,
-    /// Takes no new requests.
-    pub retires: bool,
-    /// Its end closes it as soon as it has answered what it has.
-    pub drains: bool,
-    /// Requests on it, in the eyes of its opener.
-    pub busy: u32,
-    /// Requests so far.
-    pub requests: u32,
-    /// Requests that are at its end.
-    pub at_end: u32,
-    pub started: Time,
-    /// From when on its opener may send.
-    pub ready: Time,
-    /// One way, as the first packet took it.
-    pub travel: Span,
-    /// Since when there is no request on it: for its opener, and at its end.
-    pub idle_since: Time,
-    pub end_idle_since: Time,
-    /// When it is looked at next.
-    pub timer: Time,
-    /// Where the first packet goes next; at last, where the connection ends.
-    pub end: TargetRef,
-    pub passages: Vec<Passage>,
-    /// Requests that wait for the handshake.
-    pub waiting: Vec<Ref>,
-    pub source: Source,
-    /// Tells it from all others.
-    pub number: u64,
-    pub fate: Option<Fate>,
-}
 
 /// The connections of one opener (of one of its users) to one target.
 pub struct Pool {
@@ -107,6 +24,8 @@ pub struct Pool {
     pub open: u32,
     /// Who waits for one, with the time since when.
     pub waiting: VecDeque<(Ref, Time)>,
+    /// Those who wait are being served.
+    pub is_served: bool,
 }
 
 /// A client or a balancer that keeps its connections.
@@ -186,10 +105,12 @@ impl Connections {
         let balancers = topology.balancers.iter().map(|balancer| opener(&balancer.ways.kept, balancer.connect_timeout));
         let terminator =
             |name: &str, plan: &Option<TlsPlan>| Some(Terminator { plan: plan.as_ref()?.clone(), rng: tls(name), seen: BTreeSet::new() });
+        let routers = topology.balancers.iter().map(|balancer| (&balancer.name, &balancer.ways.tls));
+        let ends = routers.chain(topology.servers.iter().map(|server| (&server.name, &server.tls)));
         Connections {
             openers: clients.chain(balancers).collect(),
             stride: topology.depth_max + 1,
-            terminators: topology.balancers.iter().map(|balancer| terminator(&balancer.name, &balancer.ways.tls)).collect(),
+            terminators: ends.map(|(name, tls)| terminator(name, tls)).collect(),
             window,
             ..Connections::default()
         }
@@ -231,11 +152,16 @@ impl Connections {
         if let Some(pool) = key.and_then(|key| self.by_party.get(&key)) {
             return *pool;
         }
-        let pool = self.pools.insert(Pool { opener, target, key, free: Vec::new(), open: 0, waiting: VecDeque::new() });
+        let pool = self.pools.insert(Pool { opener, target, key, free: Vec::new(), open: 0, waiting: VecDeque::new(), is_served: false });
         if let Some(key) = key {
             self.by_party.insert(key, pool);
         }
         pool
+    }
+
+    /// The pool of a connection, as long as there is one.
+    pub fn pool_of(&self, connection: u32) -> Ref {
+        self.pools.at(self.slots[connection].pool)
     }
 
     /// The pools of a user.
@@ -246,7 +172,7 @@ impl Connections {
     /// A pool with neither connections nor anybody who waits is forgotten.
     pub fn drop_if_empty(&mut self, index: u32) {
         let pool = &self.pools[index];
-        if pool.open > 0 || !pool.waiting.is_empty() {
+        if pool.open > 0 || !pool.waiting.is_empty() || pool.is_served {
             return;
         }
         if let Some(key) = pool.key {
@@ -295,6 +221,7 @@ impl Connections {
             started: now,
             ready: NEVER,
             travel: Span::ZERO,
+            repeats: 0,
             idle_since: now,
             end_idle_since: now,
             timer: NEVER,

@@ -7,13 +7,16 @@ mod disconnect;
 mod express;
 mod find;
 mod give_up;
+mod on_connection;
 mod route;
 mod send;
 mod serve;
+mod trace;
 mod travel;
 
 pub(in crate::model) use disconnect::Ending;
 pub(crate) use express::is_open_road;
+pub(in crate::model) use trace::Ways;
 
 use super::event::Ref;
 use super::world::World;

@@ -83,7 +83,9 @@ impl Name {
                 let for_ever = (resolver as f64) < libm::round(share * f64::from(resolvers));
                 Some((u64::from(asker.client) << 32 | resolver, for_ever))
             }
-            None if asker.comes_back => Some((asker.id, (mix64(!asker.id) >> 11) as f64 / ((1u64 << 53) as f64) < share)),
+            None if asker.comes_back => {
+                Some((own_key(asker.client, asker.id), (mix64(!asker.id) >> 11) as f64 / ((1u64 << 53) as f64) < share))
+            }
             None => None,
         }
     }
@@ -120,9 +122,9 @@ impl Name {
     }
 
     /// A session that is over asks no more.
-    pub fn forget(&mut self, id: u64) {
+    pub fn forget(&mut self, client: u32, id: u64) {
         if self.plan.resolvers.is_none() {
-            self.kept.remove(&id);
+            self.kept.remove(&own_key(client, id));
         }
     }
 
@@ -132,6 +134,11 @@ impl Name {
             self.sweep_at = (self.kept.len() * 2).max(1024);
         }
     }
+}
+
+/// Where whoever has no resolver keeps its answers. Connections that all users share are user 0 of each client.
+fn own_key(client: u32, id: u64) -> u64 {
+    id ^ mix64(u64::from(client))
 }
 
 /// A user takes any of the records of an answer.
@@ -169,7 +176,7 @@ mod tests {
         assert_eq!(resolve(&mut name, user(1), &[false, true], 10), Some(1));
         assert_eq!(resolve(&mut name, user(3), &[false, false], 10), Some(0), "all unhealthy: the first");
         assert_eq!((name.record.queries, &name.record.answers[..]), (4, &[2, 2][..]));
-        name.forget(1);
+        name.forget(0, 1);
         assert_eq!(resolve(&mut name, user(1), &[true, true], 11), Some(0));
     }
 

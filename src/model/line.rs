@@ -49,6 +49,12 @@ impl Line {
         self.any.binary_search_by_key(&number, |waiter| waiter.number).is_ok()
     }
 
+    /// Takes out all.
+    pub fn drain(&mut self) -> Vec<Waiter> {
+        let bound = std::mem::take(&mut self.bound).into_values().flatten();
+        self.any.drain(..).chain(bound).collect()
+    }
+
     /// Whether this request waits here.
     pub fn holds(&self, attempt: Ref) -> bool {
         self.any.iter().chain(self.bound.values().flatten()).any(|waiter| waiter.attempt == attempt)

@@ -8,6 +8,7 @@ mod books;
 pub mod checker;
 pub mod client;
 pub mod cluster;
+pub mod connection;
 pub mod connections;
 mod control_plane;
 mod data_plane;

@@ -218,6 +218,7 @@ pub struct ServerPlan {
     pub place: Place,
     /// After this time it closes an idle connection.
     pub keep_alive: Option<Span>,
+    pub tls: Option<TlsPlan>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -347,6 +347,7 @@ mod tests {
             cancels_abandoned: false,
             place: Default::default(),
             keep_alive: None,
+            tls: None,
         })
     }
 

@@ -65,11 +65,13 @@ impl Sticky {
     }
 
     /// The target that the user is bound to.
+    #[inline(always)]
     pub fn target(&self, holder: Holder, now: Time) -> Option<TargetId> {
         self.entries.get(&self.key(holder)?).filter(|entry| entry.expires > now).map(|entry| entry.target)
     }
 
     /// An answer of `target` has passed: a cookie is set where there is none or another; an address is remembered anew.
+    #[inline(always)]
     pub fn answered(&mut self, holder: Holder, target: TargetId, now: Time) {
         let Some(key) = self.key(holder) else { return };
         let (ttl, is_renewed) = match self.plan {

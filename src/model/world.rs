@@ -6,7 +6,7 @@ use super::checker::Checker;
 use super::client::{self, Actor, Client};
 use super::cluster::Cluster;
 use super::connections::Connections;
-use super::data_plane::is_open_road;
+use super::data_plane::{Ways, is_open_road};
 use super::dns::Name;
 use super::event::{Event, Packed, Ref};
 use super::link::Link;
@@ -82,6 +82,8 @@ pub(super) struct World {
     pub(super) events: u64,
     /// Last number given to a sending by a balancer.
     pub last_token: u32,
+    /// The ways of requests, where they are told.
+    pub ways: Option<Box<Ways>>,
     /// Where everything stands, where that matters.
     pub places: Option<Box<Places>>,
     /// Those that are kept.
@@ -124,7 +126,7 @@ fn run_by(plan: Plan, handle: impl Fn(&mut World, Packed), close: impl FnOnce(&m
 }
 
 impl World {
-    fn new(plan: Plan) -> World {
+    pub(super) fn new(plan: Plan) -> World {
         let topology = plan.topology.clone();
         let mut calendar = Calendar::new();
         let clients = clients(&plan, &topology, &mut calendar);
@@ -137,6 +139,7 @@ impl World {
         }
         recorder.history = (plan.replication == 0 && !plan.is_pilot).then(History::default);
         let stream = |name: String| rng::stream(plan.seed, plan.replication, &name);
+        let ways = Ways::of(&topology);
         let places = topology.network.is_some().then(|| Box::new(Places::of(&topology)));
         let connections = Connections::new(&topology, window, |name| stream(format!("balancer/{name}/tls")));
         let server_network = |server: &ServerPlan| stream(format!("server/{}/network", server.name));
@@ -174,12 +177,13 @@ impl World {
             events: 0,
             last_token: 0,
             places,
+            ways,
             connections: Box::new(connections),
         }
     }
 
     /// Schedules what happens by itself: the warm-up's end first, so that it precedes arrivals at the same time.
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.calendar.schedule(self.plan.warmup, Event::WarmupEnds);
         self.schedule_tick();
         self.begin_operations();
@@ -312,7 +316,7 @@ fn clients(plan: &Plan, topology: &Topology, calendar: &mut Calendar<Packed>) ->
 }
 
 fn servers(topology: &Topology) -> Vec<Server> {
-    let is_connected = topology.watches_connections();
+    let is_connected = topology.watches_connections() || Ways::are_told(topology);
     let build = |plan: &ServerPlan| {
         let mut server = Server::new(plan);
         server.change_standing(Time::ZERO, |rare| rare.is_connected = is_connected);
@@ -341,7 +345,7 @@ fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<
         link: link(topology, &balancer.latency, stream("network"), calendar),
         timeout: balancer.waits_for().map(|timeout| (timeout, calendar.delay_lane(timeout))),
         passes_on: balancer.targets.iter().map(|target| topology.passes_on(*target)).collect(),
-        is_watched: topology.watches_connections(),
+        is_watched: topology.watches_connections() || Ways::are_told(topology),
     };
     let mut built = Balancer::new(balancer, parts);
     if !balancer.routing.rules.is_empty() {

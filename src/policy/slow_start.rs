@@ -34,7 +34,7 @@ impl Config {
 pub enum Manner {
     /// It goes by the weights that it sees.
     Weights,
-    /// Another pick at the same moment is another turn or draw.
+    /// Another pick at the same moment is another turn or draw, and each target has one now and then.
     Turns,
     /// It takes the least loaded, however often it is asked.
     Least,
@@ -46,8 +46,8 @@ pub fn manner(algorithm: &Algorithm) -> Option<Manner> {
     match algorithm {
         Algorithm::WeightedRoundRobin(config) if config.order == Order::Block => Some(Manner::Turns),
         Algorithm::WeightedRoundRobin(_) | Algorithm::WeightedRandom(_) | Algorithm::WeightedLeastConnections(_) => Some(Manner::Weights),
-        Algorithm::RoundRobin(_) | Algorithm::Random(_) | Algorithm::PowerOfD(_) => Some(Manner::Turns),
-        Algorithm::LeastConnections(_) | Algorithm::LeastResponseTime(_) => Some(Manner::Least),
+        Algorithm::RoundRobin(_) | Algorithm::Random(_) => Some(Manner::Turns),
+        Algorithm::LeastConnections(_) | Algorithm::LeastResponseTime(_) | Algorithm::PowerOfD(_) => Some(Manner::Least),
         _ => None,
     }
 }
@@ -59,7 +59,8 @@ pub fn build(algorithm: &Algorithm, config: Config, targets: &Targets) -> Box<dy
     if manner == Manner::Weights {
         shown.weight = targets.weight.iter().map(|weight| scaled(*weight, 1.0)).collect();
     }
-    let was_in = (0..targets.len() as TargetId).map(|target| targets.is_eligible(target)).collect();
+    // The balancer tells of those that are in rotation at the start.
+    let was_in = vec![false; targets.len()];
     Box::new(SlowStart { inner: algorithm.build(&shown), manner, config, ramps: Vec::new(), was_in, shown, next_step: Time::ZERO })
 }
 
@@ -273,6 +274,27 @@ mod tests {
         assert!(counts(r#"{"least_connections": {"ties": "first"}}"#, Shape::envoy(), 0, 1000)[0] > 50);
         // HAProxy: one sixteenth of an equal share.
         assert_shares(&counts(r#"{"random": {}}"#, Shape::HaProxy, 0, 40_000), &[1.0 / 33.0, 16.0 / 33.0, 16.0 / 33.0]);
+    }
+
+    #[test]
+    fn a_busy_warm_target_is_taken_before_an_idle_one_that_has_nothing_yet() {
+        for algorithm in [r#"{"power_of_d": {"d": 9}}"#, r#"{"least_connections": {}}"#, r#"{"least_response_time": {}}"#] {
+            let algorithm: Algorithm = serde_json::from_str(algorithm).expect("an algorithm");
+            let mut targets = weighted(&[1, 1]);
+            let mut policy = build(&algorithm, Config { window: Span::from_secs(100), shape: Shape::Linear, least: 0.0 }, &targets);
+            targets.set_eligible(|target| target == 1);
+            policy.on_change(&targets);
+            (0..5).for_each(|_| {
+                targets.in_flight[1] += 1;
+                policy.on_sent(1, &targets);
+            });
+            policy.on_join(0, Time::ZERO, &targets);
+            targets.set_eligible(|_| true);
+            policy.on_change(&targets);
+            let request = Request { now: Time::ZERO, address: IpAddr::from([10, 0, 0, 1]), session: 1, path: "/" };
+            let pick = policy.pick(&request, &targets, &mut stream(3, 0, "slow start"));
+            assert_eq!(pick, Pick::Target(1), "{algorithm:?}");
+        }
     }
 
     #[test]

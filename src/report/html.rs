@@ -1,5 +1,7 @@
 //! The page: one file that needs nothing else, made of the summary and its details alone. Style, script and layout are in `templates/`.
 
+mod platform;
+
 use super::charts::{Chart, DataTable, css_of_series, escaped};
 use super::table::is_best;
 use super::{NAME_MAX, coordinates, count, glossary, name, notes, number, percent, place, verdict};
@@ -239,6 +241,12 @@ fn sections(summary: &Summary) -> Vec<Section> {
         ("What the faults did", failover(summary), "Below each value the least and the most of the replications."),
         ("Objectives", objectives(summary), ""),
         ("Failures by kind", errors(summary), INTERVALS),
+        ("The way of requests", platform::paths(summary), INTERVALS),
+        ("Pods", platform::pods(summary), INTERVALS),
+        ("Answers by status", platform::statuses(summary), INTERVALS),
+        ("Connections", platform::connections(summary), INTERVALS),
+        ("Names", platform::names(summary), INTERVALS),
+        ("Across zones", platform::zones(summary), INTERVALS),
         ("Request classes", classes(summary), INTERVALS),
         ("Servers", servers(summary), INTERVALS),
     ];

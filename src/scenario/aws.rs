@@ -6,6 +6,7 @@ mod targets;
 pub use targets::*;
 
 use super::{Routing, Rule, Tls};
+use crate::control::defaults::route53;
 use crate::document::whole_number;
 use crate::units::{Share, Span};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -73,7 +74,8 @@ pub struct RecordCheck {
 
 impl Default for RecordCheck {
     fn default() -> Self {
-        RecordCheck { http: "/".to_owned(), interval: Span::from_secs(30), timeout: Span::from_secs(4), threshold: 3 }
+        let (interval, timeout, threshold) = (route53::INTERVAL, route53::CONNECT_TIMEOUT, route53::FAILURE_THRESHOLD);
+        RecordCheck { http: "/".to_owned(), interval, timeout, threshold }
     }
 }
 

@@ -53,6 +53,9 @@ pub struct Balancer {
     /// Node on which it runs, such as `worker-1`; when the node is lost, so is the balancer. Default: none.
     #[serde(default)]
     pub node: Option<String>,
+    /// It is a part of the balancer in front of it, such as its view of a target group: there is no way between the two. Default: false.
+    #[serde(default)]
+    pub inside: bool,
     /// Only targets in its own zone are used (where it has a zone). Default: false.
     #[serde(default)]
     pub own_zone_only: bool,

@@ -2,6 +2,7 @@
 //! expands to; the names are those of Kubernetes.
 
 use super::Autoscale;
+use crate::control::defaults::{controller, kube_proxy};
 use crate::dist::Distribution;
 use crate::document::from_text;
 use crate::units::{Share, Size, Span};
@@ -348,10 +349,11 @@ pub(super) fn each_distribution<'a>(scenario: &'a super::Scenario, visit: &mut i
             Some(Members::Endpoints { delay, .. } | Members::TargetGroup { delay, .. }) => visit(delay),
             None => {}
         }
-        if let Some(tls) = &balancer.tls {
-            visit(&tls.handshake);
-            visit(&tls.resumption);
-        }
+    }
+    let balancers = scenario.balancers.iter().filter_map(|balancer| balancer.tls.as_ref());
+    for tls in balancers.chain(scenario.servers.iter().filter_map(|group| group.tls.as_ref())) {
+        visit(&tls.handshake);
+        visit(&tls.resumption);
     }
 }
 
@@ -408,11 +410,13 @@ pub(super) fn default_start() -> Distribution {
 }
 
 fn default_propagation() -> Distribution {
-    Distribution::Uniform { min: Span::from_millis(100), max: Span::from_secs(1) }
+    let (min, max) = kube_proxy::PROPAGATION;
+    Distribution::Uniform { min, max }
 }
 
 fn default_registration() -> Distribution {
-    Distribution::Uniform { min: Span::from_millis(500), max: Span::from_secs(3) }
+    let (min, max) = controller::REGISTRATION;
+    Distribution::Uniform { min, max }
 }
 
 fn default_deregistration() -> Span {

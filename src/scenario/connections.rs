@@ -25,7 +25,7 @@ pub struct Connections {
     /// Who shares connections: each user (or session) has its own, or all share. Default: user (on a balancer: all).
     #[serde(default)]
     pub per: Option<Sharing>,
-    /// Most connections at once, of a user or of all; who finds all of them busy waits. Default: unbounded.
+    /// Most connections at once to one target, of a user or of all; who finds all of them busy waits. Default: unbounded.
     #[serde(default = "Limit::unbounded")]
     pub max: Limit,
     /// Requests at once on a connection: 1 is HTTP/1.1, 100 or more HTTP/2 and gRPC. Default: 1.

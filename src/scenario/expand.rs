@@ -164,16 +164,27 @@ impl Expanded {
         Some(Diagnostic { message, spot: Some(blocks.spot_at(&from)), ..diagnostic })
     }
 
-    /// The message with the path in the user's file in place of that of the part.
+    /// The message with the path in the user's file in place of that of the part, or of what was copied into it.
     fn renamed(&self, message: &str, blocks: &Node) -> Option<String> {
         let begins =
             |prefix: &str| message.strip_prefix(prefix).filter(|rest| rest.starts_with(['.', ' ', '['])).map(|rest| (prefix.len(), rest));
-        let of_part = |part: &Written| {
-            let path = if part.name.is_empty() { part.section.to_owned() } else { format!("{}.{}", part.section, part.name) };
-            let found = begins(&format!("{path}.pods")).or_else(|| begins(&path))?;
-            Some((found.0, format!("{}{}", blocks.path_text(&part.from), found.1)))
+        let mut best: Option<(usize, String)> = None;
+        let mut take = |prefix: &str, from: &Path| {
+            if let Some((len, rest)) = begins(prefix)
+                && best.as_ref().is_none_or(|(longest, _)| len > *longest)
+            {
+                best = Some((len, format!("{}{rest}", blocks.path_text(from))));
+            }
         };
-        self.written.iter().filter_map(of_part).max_by_key(|(len, _)| *len).map(|(_, text)| text)
+        for part in &self.written {
+            let path = if part.name.is_empty() { part.section.to_owned() } else { format!("{}.{}", part.section, part.name) };
+            if begins(&path).is_some() {
+                take(&path, &part.from);
+                take(&format!("{path}.pods"), &part.from);
+                part.given.iter().for_each(|(steps, from)| take(&format!("{path}.{steps}").replace(".[", "["), from));
+            }
+        }
+        best.map(|(_, text)| text)
     }
 }
 

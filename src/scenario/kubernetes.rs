@@ -105,6 +105,9 @@ pub struct Deployment {
     /// A pod closes a connection that is idle for so long. Default: never.
     #[serde(default)]
     pub keep_alive: Option<Span>,
+    /// TLS ends at the pods: balancers in front look at connections only (pass-through). Default: none.
+    #[serde(default)]
+    pub tls: Option<super::Tls>,
     /// Processors that a pod asks for. Default: 100m.
     #[serde(default = "super::default_pod_cpu")]
     pub cpu: Cpu,

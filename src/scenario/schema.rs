@@ -17,6 +17,8 @@ pub fn schema() -> Value {
         json!("What is simulated: clients, servers, the balancers between them, faults, and the variants that are compared.");
     for (name, block) in blocks {
         schema["properties"][name] = block.to_value();
+        schema["properties"][name]["description"] =
+            json!("Nodes, servers and balancers in the words of the product; `lbsim expand` prints what it stands for.");
     }
     // What a block stands for may be all servers and balancers that there are.
     schema["required"] = json!(["clients"]);

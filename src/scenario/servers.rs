@@ -45,6 +45,9 @@ pub struct ServerGroup {
     /// The server closes a connection that is idle for so long. Default: never.
     #[serde(default)]
     pub keep_alive: Option<Span>,
+    /// TLS ends at the servers: balancers in front look at connections only (pass-through). Default: none.
+    #[serde(default)]
+    pub tls: Option<super::Tls>,
     /// The servers are pods that a controller runs. Default: they are there from start to end.
     #[serde(default)]
     pub pods: Option<super::Pods>,

@@ -3,8 +3,8 @@
 
 use crate::measure::latency::LogLinear;
 use crate::measure::{
-    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, NameRecord, OpenerRecord, PodRecord, RunRecord,
-    ServerRecord, Statuses, Timeline, UserLatency,
+    AffinityRecord, ClassRecord, CoarseLatencies, Counts, Crossings, FaultRecord, History, NameRecord, OpenerRecord, PathRecord, PodRecord,
+    RunRecord, ServerRecord, Statuses, Timeline, UserLatency,
 };
 use crate::stats;
 use crate::units::Time;
@@ -58,6 +58,8 @@ pub struct RunFigures {
     /// By balancer, where they are counted.
     pub statuses: Vec<Statuses>,
     pub names: Vec<NameRecord>,
+    /// By request class; empty where ways are not told.
+    pub paths: Vec<PathRecord>,
     /// By group of pods.
     pub pods: Vec<PodRecord>,
     pub events: u64,
@@ -247,6 +249,7 @@ impl RunFigures {
             openers: run.openers.clone(),
             statuses: run.statuses.clone(),
             names: run.names.clone(),
+            paths: run.paths.clone(),
             pods: run.pods.clone(),
             events: run.events,
         }

@@ -12,6 +12,7 @@ mod advice;
 mod compare;
 mod connections;
 mod details;
+mod paths;
 mod pods;
 mod summarise;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use advice::{Warning, WarningKind, short_path};
 pub use compare::{AgainstFirst, Comparison, Metric};
 pub use connections::{ConnectionsSummary, StatusesSummary};
 pub use details::{Change, Details, FaultSpan, LoadMap, Sighting, SourceText, Timeseries, VariantDetails, details};
+pub use paths::{PathSummary, StopSummary};
 pub use pods::{PodChange, PodSummary, TargetChange};
 pub use summarise::{About, summarise, variant_summary};
 
@@ -85,6 +87,9 @@ pub struct VariantSummary {
     pub failover: Vec<Failover>,
     pub affinity: Affinity,
     pub health_checks: HealthChecks,
+    /// By request class; only where there is more on the way than balancers that look at requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathSummary>,
     /// By group; only where there are pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<PodSummary>,

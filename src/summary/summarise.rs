@@ -1,6 +1,7 @@
 //! From the runs of each variant to the figures that are told of it.
 
 use super::accumulate::{Accumulator, ClassFigures, LatencyFigures, LatencyMetric, RunFigures, ratio, together};
+use super::paths::paths;
 use super::pods::pods;
 use super::{
     Affinity, Attempts, ClassSummary, ClientFairness, ConnectionsSummary, Extent, Failover, Fairness, Figure, HealthChecks, LatencySummary,
@@ -82,6 +83,7 @@ pub fn variant_summary(variant: &Compiled, results: &Accumulator) -> VariantSumm
             per_second: runs.average(|run| (run.window_s > 0.0).then(|| run.checks_sent as f64 / run.window_s)),
             false_ejections: runs.count(|run| run.false_ejections),
         },
+        paths: paths(variant, runs),
         pods: pods(variant, runs),
         traffic: traffic(runs),
         connections: connections(variant, runs),
@@ -131,6 +133,11 @@ pub(super) struct Runs<'a>(pub &'a [RunFigures]);
 impl Runs<'_> {
     pub(super) fn average(self, value: impl Fn(&RunFigures) -> Option<f64>) -> Figure {
         average(self.0.iter().map(value))
+    }
+
+    /// As `average`, of runs by their number.
+    pub(super) fn of_each(self, value: impl Fn(usize) -> Option<f64>) -> Figure {
+        average((0..self.0.len()).map(value))
     }
 
     pub(super) fn count(self, count: impl Fn(&RunFigures) -> u64) -> Figure {

@@ -31,6 +31,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         cancels_abandoned: false,
         place: Place::default(),
         keep_alive: None,
+        tls: None,
     };
     let client = ClientPlan {
         name: "users".to_owned(),
@@ -153,6 +154,7 @@ pub(crate) fn record(latencies_ms: &[u64], failed: u64) -> RunRecord {
         openers: vec![None, None],
         statuses: vec![],
         names: Vec::new(),
+        paths: Vec::new(),
         timeline: Timeline {
             bin: Span::from_secs(6),
             bins: vec![bin.clone(), bin],

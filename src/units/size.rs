@@ -43,7 +43,8 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, bytes) = UNITS[..4].iter().find(|(_, bytes)| self.0 >= *bytes && self.0 % bytes == 0).copied().unwrap_or(("B", 1));
+        let (unit, bytes) =
+            UNITS[..4].iter().find(|(_, bytes)| self.0 >= *bytes && self.0.is_multiple_of(*bytes)).copied().unwrap_or(("B", 1));
         write!(f, "{}{unit}", self.0 / bytes)
     }
 }

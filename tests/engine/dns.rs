@@ -30,9 +30,10 @@ fn weights_are_shares_of_queries_and_not_of_requests() {
     assert!(four.iter().all(|run| run.names[0].queries == 4 && run.names[0].answers.iter().sum::<u64>() == 4));
     let variance = mean(four.iter().map(|run| (share_of_a(run) - 0.5).powi(2)));
     assert!((variance - 0.0625).abs() < 0.05 && variance > 0.03, "{variance}");
-    // Asking again and again evens it out: 4 x 1,000 queries.
+    // Asking again and again evens it out. A request each 10 ms is a given resolver's with a chance of 1/4, so after the TTL it takes 3 more
+    // of them on average until it asks: 4 x 100 s / 130 ms queries, with a standard deviation of 4 x sqrt(100 x 0.0346^2 / 0.13^3) / 2 = 15.
     let often = runs("ttl: 100ms, resolvers: 4");
-    assert!(often.iter().all(|run| (run.names[0].queries as f64 - 4000.0).abs() < 400.0 && (share_of_a(run) - 0.5).abs() < 0.05));
+    assert!(often.iter().all(|run| (run.names[0].queries as f64 - 3077.0).abs() < 80.0 && (share_of_a(run) - 0.5).abs() < 0.05));
 }
 
 const CHECK: &str = "health_check: { tcp: {}, interval: 10s, timeout: 2s, unhealthy_after: 3, healthy_after: 3 }";
@@ -66,7 +67,9 @@ fn whoever_ignores_the_ttl_never_moves() {
         let last = &run.timeline.bins[run.timeline.bins.len() / 2..];
         last.iter().map(|bin| bin.failed).sum::<u64>() as f64 / last.iter().map(|bin| bin.sent).sum::<u64>() as f64
     };
-    assert_eq!((after("ignore_ttl: 0%"), after("ignore_ttl: 100%")), (0.0, 1.0));
+    assert_eq!(after("ignore_ttl: 0%"), 0.0);
+    // All but those who come for the first time when the answer has changed, after some 130 s: exp(-6.5) = 0.15 % of the users.
+    assert!(after("ignore_ttl: 100%") > 0.99, "{}", after("ignore_ttl: 100%"));
     // Half of 2000 users: standard deviation 0.011, five of them. Of ten resolvers exactly three.
     assert!((after("ignore_ttl: 50%") - 0.5).abs() < 0.06, "{}", after("ignore_ttl: 50%"));
     assert!((after("ignore_ttl: 30%, resolvers: 10") - 0.3).abs() < 0.05, "{}", after("ignore_ttl: 30%, resolvers: 10"));

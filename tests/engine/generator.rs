@@ -40,6 +40,8 @@ pub struct Kind {
     pub is_nameless: bool,
     /// Server groups are pods, on nodes or not, and controllers and operators are at work.
     pub has_pods: bool,
+    /// Connections are kept, and some balancers look at nothing else.
+    pub connects: bool,
 }
 
 /// End of a run, and of one that drains.
@@ -134,6 +136,9 @@ fn client(dice: &mut Dice, index: u64, kind: Kind) -> String {
     if dice.one_in(3) {
         more += ", addresses: { nat: { share: 50%, behind: 2 } }";
     }
+    if kind.connects && !dice.one_in(3) {
+        more += &connections(dice, kind);
+    }
     more += &latency(dice, kind);
     // Shorter than some latencies, longer than most work.
     if !kind.is_calm && (kind.drains || dice.one_in(2)) {
@@ -159,7 +164,10 @@ fn group(dice: &mut Dice, index: u64, kind: Kind) -> String {
     let speed = dice.choose(&["1.0", "0.5", "2.5"]);
     let abandoned = dice.choose(&["finish", "cancel"]);
     let (count, weight, zone) = (dice.number(1, 4), dice.number(1, 5), dice.choose(&["a", "b"]));
-    let latency = latency(dice, kind);
+    let mut latency = latency(dice, kind);
+    if kind.connects && dice.one_in(2) {
+        latency += &format!(", keep_alive: {}ms", dice.number(20, 2000));
+    }
     format!(
         "{{ name: s{index}, count: {count}, slots: {slots}, queue: {queue}, discipline: {discipline}, speed: {speed}, weight: {weight}, zone: {zone}, abandoned: {abandoned}{latency} }}"
     )
@@ -211,6 +219,20 @@ fn balancer(dice: &mut Dice, name: &str, targets: &str, kind: Kind) -> String {
     if dice.one_in(2) {
         more += &health_check(dice, kind);
     }
+    if kind.connects && dice.one_in(3) {
+        return l4_balancer(dice, name, targets, more, kind);
+    }
+    if kind.connects {
+        if dice.one_in(2) {
+            more += &connections(dice, kind);
+        }
+        if dice.one_in(2) {
+            more += dice.choose(&[", tls: {}", ", tls: { round_trips: 2, handshake: { exponential: { mean: 5ms } }, resumed: 60% }"]);
+        }
+        if dice.one_in(2) {
+            more += &format!(", idle_timeout: {}ms", dice.number(20, 3000));
+        }
+    }
     if dice.one_in(3) {
         more += dice.choose(&[", sticky: { cookie: { ttl: 3s } }", ", sticky: { cookie: {} }", ", sticky: { source_ip: { ttl: 2s } }"]);
     }
@@ -225,6 +247,51 @@ fn balancer(dice: &mut Dice, name: &str, targets: &str, kind: Kind) -> String {
     }
     more += &latency(dice, kind);
     format!("{{ name: {name}, targets: [{targets}], algorithm: {}, weight: {}{more} }}", algorithm(dice, kind), dice.number(1, 3))
+}
+
+fn l4_balancer(dice: &mut Dice, name: &str, targets: &str, mut more: String, kind: Kind) -> String {
+    let algorithm = dice.choose(&[
+        "round_robin",
+        "random",
+        "weighted_random",
+        "least_connections",
+        "weighted_least_connections",
+        "{ power_of_d: { d: 2 } }",
+        "ip_hash",
+    ]);
+    if dice.one_in(3) {
+        more += dice.choose(&[", sticky: { source_ip: {} }", ", sticky: { source_ip: { ttl: 2s } }"]);
+    }
+    // What is forgotten is lost, and without a timeout nothing else ends it.
+    if !kind.is_calm && dice.one_in(2) {
+        more += &format!(", idle_timeout: {}ms", dice.number(20, 3000));
+    }
+    if !kind.is_calm && dice.one_in(2) {
+        more += ", established: reset";
+    }
+    more += &latency(dice, kind);
+    format!("{{ name: {name}, layer: l4, targets: [{targets}], algorithm: {algorithm}, weight: {}{more} }}", dice.number(1, 3))
+}
+
+fn connections(dice: &mut Dice, kind: Kind) -> String {
+    let mut limits = vec![format!("per: {}", dice.choose(&["user", "all"]))];
+    // Without a timeout it could take for ever until a connection is free.
+    if !kind.is_calm && dice.one_in(3) {
+        limits.push(format!("max: {}", dice.number(1, 20)));
+    }
+    if dice.one_in(2) {
+        limits.push(format!("streams: {}", dice.choose(&["1", "2", "100", "unbounded"])));
+    }
+    if dice.one_in(3) {
+        limits.push(format!("idle_timeout: {}ms", dice.number(20, 3000)));
+    }
+    if dice.one_in(4) {
+        limits.push(format!("max_age: {}ms", dice.number(50, 5000)));
+    }
+    if dice.one_in(4) {
+        limits.push(format!("max_requests: {}", dice.number(1, 9)));
+    }
+    format!(", connections: {{ {} }}", limits.join(", "))
 }
 
 /// One balancer, or one in front of two or of one and a group.
@@ -342,4 +409,51 @@ fn pods(dice: &mut Dice, group: &str) -> String {
         more += &format!(", autoscale: {{ max: 10, {by}, sync: 1s, metrics_window: 700ms, cpu_initialization: 1s{down} }}");
     }
     more
+}
+
+/// The same scenario with instances, places, names, rules, slow start and changed weights put in here and there.
+pub fn with_routes(text: &str, seed: u64) -> String {
+    let dice = &mut Dice::new(seed ^ 0x5eed);
+    let mut text = text.to_owned();
+    for name in ["edge", "inner", "left", "right"] {
+        let mut more = String::new();
+        if dice.one_in(2) {
+            more += &format!("instances: {}, ", dice.number(2, 4));
+        }
+        if dice.one_in(2) {
+            more += dice.choose(&["zone: a, ", "zone: b, ", "zone: a, own_zone_only: true, ", "zone: b, own_zone_only: true, "]);
+        }
+        text = text.replacen(&format!("{{ name: {name}, "), &format!("{{ name: {name}, {more}"), 1);
+    }
+    let is_slowable = !["hash", "first", "central"].iter().any(|word| text.contains(word));
+    if is_slowable && dice.one_in(2) {
+        let start = dice.choose(&["1s", "{ for: 3s, shape: envoy, aggression: 2 }", "{ for: 20s, shape: haproxy }"]);
+        text = text.replace(", health_check:", &format!(", slow_start: {start}, health_check:"));
+    }
+    if dice.one_in(2) {
+        text = text.replace("{ name: c0, ", "{ name: c0, zone: a, ");
+        text += &format!("network: {{ same_zone: {{ constant: 1ms }}, cross_zone: {} }}\n", time(dice, 20));
+    }
+    let mut entry = "edge";
+    let mut fronts = String::new();
+    if dice.one_in(2) {
+        let routing = dice.choose(&["simple", "weighted", "failover", "multivalue"]);
+        let kept = dice.choose(&["", ", resolvers: 2", ", ignore_ttl: 50%", ", resolvers: 3, ignore_ttl: 100%"]);
+        let check = if dice.one_in(2) { ", health_check: { http: /, interval: 700ms, timeout: 300ms }" } else { "" };
+        fronts += &format!("\n  - {{ name: front, targets: [edge, s0], dns: {{ routing: {routing}, ttl: 3s{kept} }}{check} }}");
+        entry = "front";
+    }
+    if dice.one_in(2) {
+        let sticky = dice.choose(&["", ", sticky: 2s"]);
+        let copies = dice.choose(&["", "instances: 2, "]);
+        let rules =
+            format!("{{ when: {{ path: [/a] }}, forward: {{ {entry}: 2, s0: 1 }}{sticky} }}, {{ respond: {} }}", dice.number(400, 599));
+        let retry = dice.choose(&["", ", retry: { max: 1, when: [no_server, refused, 4xx] }", ", timeout: 200ms"]);
+        fronts += &format!("\n  - {{ name: gate, {copies}rules: [{rules}]{retry} }}");
+        text += "operations: [{ weights: { balancer: gate, set: { s0: 5 }, at: 4s } }]\n";
+        entry = "gate";
+    } else if text.contains("name: inner") && dice.one_in(2) {
+        text += "operations: [{ weights: { balancer: edge, set: { inner: 0 }, at: 4s } }, { weights: { balancer: edge, set: { inner: 3 }, at: 9s } }]\n";
+    }
+    text.replacen("\nfaults:", &format!("{fronts}\nentry: {entry}\nfaults:"), 1)
 }

@@ -1,6 +1,6 @@
 //! What holds in every run, whatever the scenario: checked on scenarios drawn at random. A failure prints the scenario.
 
-use crate::generator::{Kind, scenario};
+use crate::generator::{Kind, scenario, with_routes};
 use crate::trial::{figures, plan, sum_ms, variants};
 use lbsim::measure::latency::LogLinear;
 use lbsim::measure::{Latencies, RunRecord};
@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// Runs `check` on scenarios of a kind. Panics carry the scenario's text.
 fn for_each(kind: Kind, count: u64, check: impl Fn(&str, &RunRecord) + Sync) {
     let count = count * times();
-    (0..count).into_par_iter().for_each(|seed| {
+    // Each seed twice: with connections that are kept, and without.
+    let kinds = [kind, Kind { connects: true, ..kind }];
+    (0..count).into_par_iter().flat_map(|seed| kinds.map(|kind| (seed, kind))).for_each(|(seed, kind)| {
         let text = scenario(seed, kind);
         let record = run(&text);
         let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&text, &record)));
@@ -32,33 +34,47 @@ fn run(text: &str) -> RunRecord {
     ran.unwrap_or_else(|_| panic!("the engine panicked in this scenario:\n{text}"))
 }
 
-const ANY: Kind = Kind { drains: false, is_calm: false, is_nameless: false, has_pods: false };
-const DRAINING: Kind = Kind { drains: true, is_calm: false, is_nameless: false, has_pods: false };
-const CALM: Kind = Kind { drains: true, is_calm: true, is_nameless: false, has_pods: false };
+const ANY: Kind = Kind { drains: false, is_calm: false, is_nameless: false, has_pods: false, connects: false };
+const DRAINING: Kind = Kind { drains: true, is_calm: false, is_nameless: false, has_pods: false, connects: false };
+const CALM: Kind = Kind { drains: true, is_calm: true, is_nameless: false, has_pods: false, connects: false };
 
 #[test]
 fn requests_and_attempts_are_conserved() {
-    for_each(ANY, 400, |text, record| {
-        let (requests, attempts) = (&record.requests, &record.attempts);
-        assert_eq!(requests.sent, requests.ok + requests.failed() + record.unfinished);
-        let open = attempts.sent.checked_sub(attempts.ok + attempts.failed()).expect("no attempt ends twice");
-        assert!(open <= record.unfinished, "{open} attempts open, {} requests", record.unfinished);
-        assert!(attempts.sent <= requests.sent + record.retried && requests.ok <= attempts.ok);
-        assert_eq!(attempts.sent, record.servers.iter().map(|server| server.attempts).sum::<u64>());
-        assert_eq!(attempts.ok, record.servers.iter().map(|server| server.response.count()).sum::<u64>());
-        assert_eq!(attempts.ok, record.classes.iter().map(|class| class.response.count()).sum::<u64>());
-        assert_eq!(attempts.ok, record.classes.iter().map(|class| class.waiting.count()).sum::<u64>());
-        assert_eq!(requests.ok, record.classes.iter().map(|class| class.latency.count()).sum::<u64>());
-        let blamed: u64 = record.failover.faults.iter().map(|fault| fault.failed_requests).sum();
-        assert!(blamed <= requests.failed() + record.stuck && record.stuck <= record.unfinished);
-        if text.contains("warmup: 0s") {
-            let bins =
-                record.timeline.bins.iter().fold((0, 0, 0), |(sent, ok, failed), bin| (sent + bin.sent, ok + bin.ok, failed + bin.failed));
-            assert_eq!(bins, (requests.sent, requests.ok, requests.failed()));
-            let in_bins: f32 = record.timeline.server_bins.iter().map(|bin| bin.attempts).sum();
-            assert_eq!(in_bins as u64, attempts.sent);
-        }
+    for_each(ANY, 400, are_conserved);
+}
+
+#[test]
+fn they_are_conserved_through_rules_names_instances_and_zones_too() {
+    let count = 400 * times();
+    (0..count).into_par_iter().for_each(|seed| {
+        let text = with_routes(&scenario(seed, ANY), seed);
+        let record = run(&text);
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| are_conserved(&text, &record)));
+        assert!(checked.is_ok(), "in this scenario:\n{text}");
+        assert_eq!(figures(&record), figures(&run(&text)), "the same again in this scenario:\n{text}");
     });
+}
+
+fn are_conserved(text: &str, record: &RunRecord) {
+    let (requests, attempts) = (&record.requests, &record.attempts);
+    assert_eq!(requests.sent, requests.ok + requests.failed() + record.unfinished);
+    let open = attempts.sent.checked_sub(attempts.ok + attempts.failed()).expect("no attempt ends twice");
+    assert!(open <= record.unfinished, "{open} attempts open, {} requests", record.unfinished);
+    assert!(attempts.sent <= requests.sent + record.retried && requests.ok <= attempts.ok);
+    assert_eq!(attempts.sent, record.servers.iter().map(|server| server.attempts).sum::<u64>());
+    assert_eq!(attempts.ok, record.servers.iter().map(|server| server.response.count()).sum::<u64>());
+    assert_eq!(attempts.ok, record.classes.iter().map(|class| class.response.count()).sum::<u64>());
+    assert_eq!(attempts.ok, record.classes.iter().map(|class| class.waiting.count()).sum::<u64>());
+    assert_eq!(requests.ok, record.classes.iter().map(|class| class.latency.count()).sum::<u64>());
+    let blamed: u64 = record.failover.faults.iter().map(|fault| fault.failed_requests).sum();
+    assert!(blamed <= requests.failed() + record.stuck && record.stuck <= record.unfinished);
+    if text.contains("warmup: 0s") {
+        let bins =
+            record.timeline.bins.iter().fold((0, 0, 0), |(sent, ok, failed), bin| (sent + bin.sent, ok + bin.ok, failed + bin.failed));
+        assert_eq!(bins, (requests.sent, requests.ok, requests.failed()));
+        let in_bins: f32 = record.timeline.server_bins.iter().map(|bin| bin.attempts).sum();
+        assert_eq!(in_bins as u64, attempts.sent);
+    }
 }
 
 #[test]
@@ -98,8 +114,8 @@ fn failures_have_their_causes() {
     for_each(ANY, 200, |text, record| {
         let can_happen = |failure: Failure| match failure {
             Failure::ConnectFailure => text.contains("crash:") || text.contains("flap:") || text.contains("connect_timeout"),
-            Failure::Reset => text.contains("crash:") || text.contains("flap:"),
-            Failure::Timeout => text.contains(" timeout:"),
+            Failure::Reset => ["crash:", "flap:", "keep_alive:", "idle_timeout:", "established:"].iter().any(|cause| text.contains(cause)),
+            Failure::Timeout => text.contains(" timeout:") || text.contains(" idle_timeout:"),
             Failure::Refused => text.contains("queue: 0") || text.contains("queue: 3") || text.contains("queue: 20"),
             Failure::ServerError => text.contains("errors:"),
             Failure::NoServer => text.contains("health_check"),
@@ -174,7 +190,28 @@ fn little_and_the_utilization_law_hold_to_the_nanosecond() {
         let served: f64 = record.classes.iter().map(|class| sum_ms(&class.response) - sum_ms(&class.waiting)).sum();
         assert!((busy - served).abs() <= 1e-9 * served + 3e-6 * record.attempts.ok as f64, "{busy} {served}");
     });
-    assert!(u64::from(drained.into_inner()) > 280 * times());
+    assert!(u64::from(drained.into_inner()) > 560 * times());
+}
+
+#[test]
+fn the_books_of_connections_are_right() {
+    let kept = AtomicU32::new(0);
+    for_each(ANY, 200, |text, record| {
+        for opener in record.openers.iter().flatten() {
+            assert!(opener.reused <= opener.tries && opener.waited <= opener.tries + opener.failed);
+            // Every try that opened its connection opened one that was made, failed, or is being made; window's edges apart.
+            if text.contains("warmup: 0s") {
+                assert!(opener.opened + opener.failed <= opener.tries && opener.tries - opener.reused >= opener.opened);
+            }
+            assert!(opener.resumed == 0 || opener.full > 0 || text.contains("warmup: 3s"));
+            kept.fetch_add(1, Relaxed);
+        }
+        for statuses in record.statuses.iter().filter(|_| text.contains("warmup: 0s")) {
+            let answered: u64 = statuses.iter().map(|(_, count)| count).sum();
+            assert!(answered <= record.requests.sent + record.retried);
+        }
+    });
+    assert!(kept.into_inner() > 100);
 }
 
 #[test]

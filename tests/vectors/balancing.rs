@@ -36,19 +36,11 @@ fn balancer(servers: usize, algorithm: Algorithm, when_none: WhenNone, sticky: O
         routing: RoutingPlan::default(),
         ways: WaysPlan::default(),
     };
-    let routing = stream(1, 0, "vectors");
+    let (routing, passes_on) = (stream(1, 0, "vectors"), vec![true; servers]);
     let link = Link::new(&no_delay, routing.clone(), &mut Calendar::<()>::new());
     Balancer::new(
         &plan,
-        Parts {
-            targets: Targets::alike(servers),
-            routing,
-            retries: None,
-            timeout: None,
-            link,
-            passes_on: vec![true; servers],
-            is_watched: false,
-        },
+        Parts { targets: Targets::alike(servers), routing, retries: None, timeout: None, link, passes_on, is_watched: false },
     )
 }
 

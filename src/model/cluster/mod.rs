@@ -16,6 +16,7 @@ mod nodes;
 mod operations;
 pub mod plan;
 mod probes;
+mod targets;
 
 pub use event::ClusterEvent;
 pub(super) use members::Members;

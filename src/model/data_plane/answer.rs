@@ -56,11 +56,11 @@ impl World {
     #[inline(always)]
     pub(in crate::model) fn pass_on(&mut self, attempt: u32, hop: Hop) {
         let balancer = &self.balancers[hop.balancer as usize];
+        let is_awaited = !balancer.line.is_empty();
         if balancer.sticky.is_some() && self.attempts[attempt].failure.is_none() {
             self.remember(attempt, hop);
         }
-        let is_awaited = !self.balancers[hop.balancer as usize].line.is_empty();
-        self.leave_balancer(attempt);
+        self.leave_balancer(attempt, hop.balancer);
         if is_awaited {
             // Whoever waits is served after the result, at the same instant.
             self.dispatch_waiting(hop.balancer);
@@ -75,9 +75,11 @@ impl World {
         let failure = self.attempts[attempt].failure;
         let balancer = &mut self.balancers[hop.balancer as usize];
         // An inner balancer answers for a server that does not.
-        let is_broken = matches!(failure, Some(Failure::ConnectFailure | Failure::Reset));
-        let is_answered = is_heard_from && !(is_broken && balancer.is_silent_when_broken(hop.target));
-        let outcome = Outcome { now, latency: now - hop.sent, is_answered, is_ok: is_heard_from && failure.is_none() };
+        let (is_answered, is_ok) = match failure {
+            None => (is_heard_from, is_heard_from),
+            Some(failure) => (is_heard_from && balancer.answers_with(failure, hop.target), false),
+        };
+        let outcome = Outcome { now, latency: now - hop.sent, is_answered, is_ok };
         balancer.done(hop.target, &outcome);
         self.attempts[attempt].open_hops -= 1;
     }
@@ -97,20 +99,19 @@ impl World {
 
     /// The result goes up, unless this balancer tries again.
     #[inline(always)]
-    pub(in crate::model) fn leave_balancer(&mut self, attempt: u32) {
+    pub(in crate::model) fn leave_balancer(&mut self, attempt: u32, balancer: u32) {
         if let Some(failure) = self.attempts[attempt].failure
             && self.balancer_retries(attempt, failure)
         {
             return;
         }
-        self.go_up(attempt);
+        self.go_up(attempt, balancer);
     }
 
     /// The result goes up from the balancer that it is at.
     #[inline(always)]
-    pub(in crate::model) fn go_up(&mut self, attempt: u32) {
-        let hop = self.hop(attempt);
-        if self.balancers[hop.balancer as usize].is_watched && self.goes_up_watched(attempt, hop.balancer) {
+    pub(in crate::model) fn go_up(&mut self, attempt: u32, balancer: u32) {
+        if self.balancers[balancer as usize].is_watched && self.goes_up_watched(attempt, balancer) {
             return;
         }
         let leaving = &mut self.attempts[attempt];
@@ -118,11 +119,11 @@ impl World {
         let attempts = &mut self.attempts;
         if attempts[attempt].depth > 0 {
             attempts[attempt].depth -= 1;
-            let link = &mut self.balancers[hop.balancer as usize].link;
+            let link = &mut self.balancers[balancer as usize].link;
             match link.carry(|| Event::ResultAtBalancer(attempts.at(attempt)), &mut self.calendar) {
                 Carried::Scheduled => {}
                 Carried::AtOnce => self.result_at_balancer(attempt),
-                Carried::ByPlace => self.travel(attempt, Leg::FromBalancer(hop.balancer)),
+                Carried::ByPlace => self.travel(attempt, Leg::FromBalancer(balancer)),
             }
         } else {
             let client = self.requests[attempts[attempt].request].client as usize;
@@ -142,9 +143,19 @@ impl World {
         if !self.balancers[balancer as usize].is_l4 {
             let status = Status::of(going.failure, going.mark);
             if going.failure.is_some() {
-                going.mark = mark::ANSWERED;
+                let is_new = std::mem::replace(&mut going.mark, mark::ANSWERED) != mark::ANSWERED;
+                if is_new {
+                    self.count_failed_way(attempt, (status != Status::Target).then_some(balancer));
+                }
             }
             self.count_status(attempt, balancer, status);
+        } else if self.attempts[attempt].depth == 0 && self.attempts[attempt].mark != mark::ANSWERED {
+            // Nobody before it looks at requests.
+            match self.attempts[attempt].failure {
+                None => {}
+                Some(Failure::NoServer) => self.count_failed_way(attempt, Some(balancer)),
+                Some(_) => self.count_failed_way(attempt, None),
+            }
         }
         self.answer_on_connection(attempt)
     }
@@ -200,6 +211,9 @@ impl World {
         let Attempt { request, server, failure, strike, .. } = self.attempts[attempt];
         match failure {
             None => {
+                if self.ways.is_some() {
+                    self.count_way(attempt);
+                }
                 self.free_attempt(attempt);
                 self.request_answered(request, server);
             }

@@ -1,18 +1,22 @@
 //! Connections that are kept: requests take them, open them or wait for them, travel on them, and leave them.
 
-use super::disconnect::RESET;
-use crate::model::attempt::{Attempt, Phase, Request};
+use crate::model::attempt::{Phase, Request};
 use crate::model::client::NONE;
-use crate::model::connections::{Connection, Fate, Offer, Passage, Source, State};
+use crate::model::connection::{Connection, Fate, Passage, Source, State};
+use crate::model::connections::Offer;
 use crate::model::event::{Event, Ref};
 use crate::model::places::distance;
 use crate::model::plan::TargetRef;
+use crate::model::server::Presence;
 use crate::model::world::World;
-use crate::policy::{Outcome, TargetId};
+use crate::policy::TargetId;
 use crate::rng;
 use crate::scenario::Failure;
-use crate::units::{Span, Time};
+use crate::units::Span;
 use std::net::{IpAddr, Ipv4Addr};
+
+/// As Linux does: `tcp_syn_retries`.
+const FIRST_PACKET_REPEATS: u32 = 6;
 
 impl World {
     // ---- Taking a connection ------------------------------------------------------------------------------------------
@@ -43,14 +47,18 @@ impl World {
                 Offer::Open => return self.open_connection(attempt, pool, source),
                 Offer::Wait => {
                     let waiter = (self.attempts.at(attempt), now);
-                    return self.connections.pools[pool].waiting.push_back(waiter);
+                    let waiting = &mut self.connections.pools[pool].waiting;
+                    if waiting.len() == waiting.capacity() {
+                        waiting.retain(|(waiter, _)| self.attempts.is_current(*waiter));
+                    }
+                    return waiting.push_back(waiter);
                 }
             }
         }
     }
 
     /// Who opens a connection for a request: the user or all users of a client, or the balancer.
-    fn source(&self, request: &Request, opener: u32) -> Source {
+    pub(super) fn source(&self, request: &Request, opener: u32) -> Source {
         let is_per_user = self.connections.openers[opener as usize].as_ref().is_some_and(|opener| opener.plan.is_per_user);
         let holder = self.holder(request).0;
         let user = if is_per_user { holder.user } else { Some(0) };
@@ -62,7 +70,7 @@ impl World {
     }
 
     /// Puts a try on a connection, and sends it as soon as the handshake is done.
-    fn use_connection(&mut self, attempt: u32, connection: u32) {
+    pub(super) fn use_connection(&mut self, attempt: u32, connection: u32) {
         let now = self.now();
         let segment = self.attempts[attempt].open_hops;
         let pool = self.connections.slots[connection].pool;
@@ -78,13 +86,17 @@ impl World {
             self.send_on(attempt, connection);
         } else {
             let waiter = self.attempts.at(attempt);
-            self.connections.slots[connection].waiting.push(waiter);
+            let waiting = &mut self.connections.slots[connection].waiting;
+            if waiting.len() == waiting.capacity() {
+                waiting.retain(|waiter| self.attempts.is_current(*waiter));
+            }
+            waiting.push(waiter);
         }
     }
 
     // ---- Opening ------------------------------------------------------------------------------------------------------
 
-    fn open_connection(&mut self, attempt: u32, pool: u32, source: Source) {
+    pub(super) fn open_connection(&mut self, attempt: u32, pool: u32, source: Source) {
         let now = self.now();
         let opener = self.connections.pools[pool].opener;
         let first = match opener.checked_sub(self.clients.len() as u32) {
@@ -99,6 +111,7 @@ impl World {
     }
 
     fn first_packet_goes_on(&mut self, connection: u32, delay: Span) {
+        self.connections.slots[connection].travel += delay;
         if delay == Span::ZERO {
             return self.first_packet_arrives(connection);
         }
@@ -107,7 +120,7 @@ impl World {
     }
 
     /// Time to a balancer or server from what stands before it on the way of a connection, one way or the other.
-    fn leg(&mut self, opener: u32, before: &[Passage], to: TargetRef) -> Span {
+    pub(super) fn leg(&mut self, opener: u32, before: &[Passage], to: TargetRef) -> Span {
         let topology = self.topology.clone();
         let ends = self.ends_of_leg(opener, before, to);
         let way = ends.zip(topology.network.as_ref()).map(|((outer, inner), network)| network.delay(distance(outer, inner)));
@@ -121,18 +134,21 @@ impl World {
     /// The first packet of a connection: an L4 balancer chooses the target for all that will follow, the end answers.
     pub(in crate::model) fn first_packet_arrives(&mut self, index: u32) {
         let now = self.now();
+        if self.connections.slots[index].state != State::Opening {
+            return; // It was ended meanwhile.
+        }
         match self.connections.slots[index].end {
             // On a node that is lost: no answer.
             TargetRef::Balancer(balancer) if self.cut_off_by(balancer).is_some() => {}
             TargetRef::Balancer(balancer) if self.balancers[balancer as usize].is_l4 => {
-                let Connection { source, number, started, .. } = self.connections.slots[index];
+                let Connection { source, number, travel, .. } = self.connections.slots[index];
                 let Some(target) = self.choose_flow(balancer, &source, number) else {
                     let fate = Fate { failure: Failure::NoServer, strike: self.blame_balancer(balancer), is_timeout: false };
-                    return self.opening_fails(index, fate, now - started);
+                    return self.opening_fails(index, fate, travel);
                 };
                 self.balancers[balancer as usize].sent(target);
                 let to = self.balancers[balancer as usize].to[target as usize];
-                let passage = Passage { balancer, target, reached: now - started, last: now, is_counted: true };
+                let passage = Passage { balancer, target, reached: travel, last: now, is_counted: true };
                 let connection = &mut self.connections.slots[index];
                 connection.passages.push(passage);
                 connection.end = to;
@@ -140,30 +156,42 @@ impl World {
                 let delay = self.leg(opener, &passages, to);
                 self.first_packet_goes_on(index, delay);
             }
-            TargetRef::Balancer(balancer) => self.shake_hands(index, Some(balancer)),
+            TargetRef::Balancer(balancer) => self.shake_hands(index, balancer as usize),
             TargetRef::Server(server) => {
                 let state = &self.servers[server as usize].rare;
                 if state.blackholes > 0 {
-                    return;
+                    return self.first_packet_is_lost(index, server);
                 }
-                if state.crashes > 0 {
+                if state.crashes > 0 || state.presence != Presence::Serving {
                     let fate = Fate { failure: Failure::ConnectFailure, strike: self.blame_server(server), is_timeout: false };
-                    let travel = now - self.connections.slots[index].started;
+                    let travel = self.connections.slots[index].travel;
                     return self.opening_fails(index, fate, travel);
                 }
-                self.shake_hands(index, None);
+                self.shake_hands(index, self.balancers.len() + server as usize);
             }
         }
     }
 
+    /// Nothing answers. The packet is sent again after 1 s, 2 s, 4 s, ...; after the last time its opener gives up.
+    fn first_packet_is_lost(&mut self, index: u32, server: u32) {
+        let connection = &mut self.connections.slots[index];
+        let wait = Span::from_secs(1 << connection.repeats);
+        if connection.repeats == FIRST_PACKET_REPEATS {
+            let fate = Fate { failure: Failure::ConnectFailure, strike: self.blame_server(server), is_timeout: true };
+            return self.opening_fails(index, fate, wait);
+        }
+        connection.repeats += 1;
+        let at = self.now() + wait;
+        self.calendar.schedule(at, Event::FirstPacket(self.connections.slots.at(index)));
+    }
+
     /// The first packet is at the end: from here it takes its answer, the round trips of TLS and the time that they compute, and the way
-    /// of the first request.
-    fn shake_hands(&mut self, index: u32, balancer: Option<u32>) {
+    /// of the first request. `end` is its place among those that may end TLS.
+    fn shake_hands(&mut self, index: u32, end: usize) {
         let now = self.now();
-        let Connection { source, started, .. } = self.connections.slots[index];
-        let travel = now - started;
+        let Connection { source, travel, .. } = self.connections.slots[index];
         let mut handshake = (0, Span::ZERO, None);
-        if let Some(tls) = balancer.and_then(|balancer| self.connections.terminators[balancer as usize].as_mut()) {
+        if let Some(tls) = &mut self.connections.terminators[end] {
             let is_known = source.party.is_some_and(|party| tls.seen.contains(&party));
             let is_resumed = is_known && rng::unit(&mut tls.rng) < tls.plan.resumed;
             let (trips, time) = match is_resumed {
@@ -181,7 +209,6 @@ impl World {
         }
         let rest = Span(2 * travel.0 * (1 + u64::from(round_trips)) + computing.0);
         let connection = &mut self.connections.slots[index];
-        connection.travel = travel;
         connection.ready = now + Span(rest.0 - travel.0);
         if rest == Span::ZERO {
             return self.established(index);
@@ -193,6 +220,9 @@ impl World {
     pub(in crate::model) fn established(&mut self, index: u32) {
         let now = self.now();
         let connection = &mut self.connections.slots[index];
+        if connection.state != State::Opening {
+            return; // It was ended meanwhile.
+        }
         connection.state = State::Open;
         (connection.idle_since, connection.end_idle_since) = (now, now);
         connection.passages.iter_mut().for_each(|passage| passage.last = now);
@@ -210,7 +240,7 @@ impl World {
     }
 
     /// Where a try is going, as far as the books are concerned.
-    fn heads_for(&mut self, attempt: u32, end: TargetRef) {
+    pub(super) fn heads_for(&mut self, attempt: u32, end: TargetRef) {
         if let TargetRef::Server(server) = end {
             let going = &mut self.attempts[attempt];
             going.server = server;
@@ -272,228 +302,6 @@ impl World {
         let number = self.connections.number();
         let pick = self.choose_flow(balancer, &Source { opener: NONE, address, party: None }, number);
         self.follow(attempt, pick.map_or(crate::policy::Pick::Nobody, crate::policy::Pick::Target));
-    }
-
-    // ---- On the way ---------------------------------------------------------------------------------------------------
-
-    /// Sends a try on an open connection: along the way that was chosen when it was opened.
-    fn send_on(&mut self, attempt: u32, index: u32) {
-        let now = self.now();
-        let (opener, passages, end) = self.way(index);
-        let mut delay = Span::ZERO;
-        for (place, passage) in passages.iter().enumerate() {
-            let to = TargetRef::Balancer(passage.balancer);
-            delay += self.leg(opener, &passages[..place], to);
-            self.count_leg(attempt, opener, &passages[..place], to);
-            if !self.passes(index, place, now + delay) {
-                // The answer to a packet of a connection that nobody knows is a reset.
-                let back = self.way_back(opener, &passages[..=place]);
-                self.attempts[attempt].failure = Some(Failure::Reset);
-                self.connection_ends(index, RESET, delay + back);
-                return self.returns(attempt, delay + back);
-            }
-        }
-        delay += self.leg(opener, &passages, end);
-        self.count_leg(attempt, opener, &passages, end);
-        self.heads_for(attempt, end);
-        if delay == Span::ZERO {
-            return self.arrives_on_connection(attempt);
-        }
-        self.calendar.schedule(now + delay, Event::OnConnection(self.attempts.at(attempt)));
-    }
-
-    fn way(&self, index: u32) -> (u32, Vec<Passage>, TargetRef) {
-        let connection = &self.connections.slots[index];
-        (self.connections.pools[connection.pool].opener, connection.passages.clone(), connection.end)
-    }
-
-    /// Time from the last of these balancers back to who opened the connection.
-    fn way_back(&mut self, opener: u32, passages: &[Passage]) -> Span {
-        let mut delay = Span::ZERO;
-        for (place, passage) in passages.iter().enumerate().rev() {
-            let to = TargetRef::Balancer(passage.balancer);
-            delay += self.leg(opener, &passages[..place], to);
-        }
-        delay
-    }
-
-    /// Whether a packet that passes an L4 balancer at `at` finds its connection there.
-    fn passes(&mut self, index: u32, place: usize, at: Time) -> bool {
-        let passage = &mut self.connections.slots[index].passages[place];
-        let idle = self.topology.balancers[passage.balancer as usize].ways.idle_timeout;
-        if !passage.is_counted || idle.is_some_and(|idle| at >= passage.last + idle) {
-            return false;
-        }
-        passage.last = passage.last.max(at);
-        true
-    }
-
-    /// A try has come to the end of its connection.
-    pub(in crate::model) fn arrives_on_connection(&mut self, attempt: u32) {
-        let segment = self.attempts[attempt].open_hops;
-        let Some(index) = self.connections.seat(attempt, segment) else {
-            // Given up on its way; the server has it all the same.
-            return self.at_server(attempt);
-        };
-        let is_closed = self.connections.slots[index].state == State::Closed;
-        match self.connections.slots[index].end {
-            TargetRef::Server(server) if is_closed => {
-                if self.servers[server as usize].rare.blackholes > 0 {
-                    return self.lose(attempt, self.blame_server(server));
-                }
-                self.answer_failure(attempt, Failure::Reset, self.blame_server(server));
-            }
-            TargetRef::Balancer(_) if is_closed => {
-                self.attempts[attempt].failure = Some(Failure::Reset);
-                self.answer_on_connection(attempt);
-            }
-            TargetRef::Server(_) => {
-                self.connections.arrive(attempt, segment);
-                self.at_server(attempt);
-            }
-            TargetRef::Balancer(balancer) => {
-                self.connections.arrive(attempt, segment);
-                self.attempts[attempt].depth = segment;
-                self.enter_balancer(attempt, balancer);
-            }
-        }
-    }
-
-    /// Whether a try came on a connection, over which its result goes back.
-    #[inline(never)]
-    pub(in crate::model) fn answer_on_connection(&mut self, attempt: u32) -> bool {
-        let now = self.now();
-        let Attempt { open_hops: segment, .. } = self.attempts[attempt];
-        let Some(index) = self.connections.seat(attempt, segment) else { return false };
-        let is_last = self.connections.depart(attempt, segment, now);
-        self.attempts[attempt].phase = Phase::Returning;
-        self.attempts[attempt].depth = segment.saturating_sub(1);
-        let (opener, passages, end) = self.way(index);
-        let is_open = self.connections.slots[index].state == State::Open;
-        let mut delay = self.leg(opener, &passages, end);
-        for (place, passage) in passages.iter().enumerate().rev() {
-            if is_open && !self.passes(index, place, now + delay) {
-                // Forgotten meanwhile: the answer ends here, and nobody is told.
-                self.attempts[attempt].phase = Phase::Forgotten;
-                return true;
-            }
-            let to = TargetRef::Balancer(passage.balancer);
-            delay += self.leg(opener, &passages[..place], to);
-        }
-        if is_last && is_open {
-            match self.connections.slots[index].drains {
-                true => self.end_closes(index),
-                false => self.set_timer(index),
-            }
-        }
-        self.returns(attempt, delay);
-        true
-    }
-
-    pub(in crate::model) fn returns(&mut self, attempt: u32, delay: Span) {
-        self.attempts[attempt].phase = Phase::Returning;
-        if delay == Span::ZERO {
-            return self.result_on_connection(attempt);
-        }
-        let at = self.now() + delay;
-        self.calendar.schedule(at, Event::ResultOnConnection(self.attempts.at(attempt)));
-    }
-
-    /// The result of a try is back at who opened the connection, which is free for the next one.
-    pub(in crate::model) fn result_on_connection(&mut self, attempt: u32) {
-        let segment = self.attempts[attempt].open_hops;
-        self.release_seat(attempt, segment);
-        match segment {
-            0 => self.result_at_client(attempt),
-            _ => self.result_at_balancer(attempt),
-        }
-    }
-
-    fn release_seat(&mut self, attempt: u32, segment: u8) {
-        let now = self.now();
-        let is_reset = self.attempts[attempt].failure == Some(Failure::Reset);
-        let is_last = self.connections.depart(attempt, segment, now);
-        let Some(index) = self.connections.take_seat(attempt, segment) else { return };
-        let pool = self.connections.slots[index].pool;
-        if self.connections.slots[index].state == State::Closed {
-            if is_reset && let Some(record) = self.connections.record(pool, now) {
-                record.resets += 1;
-            }
-            return self.connections.free_if_forgotten(index);
-        }
-        if is_last && self.connections.slots[index].drains {
-            return self.end_closes(index);
-        }
-        if self.connections.slots[index].retires || self.connections.is_too_old(index, now) {
-            return self.retire_connection(index);
-        }
-        match self.next_waiter(pool) {
-            Some(waiter) => self.use_connection(waiter, index),
-            None => {
-                self.connections.make_free(index, now);
-                self.set_timer(index);
-            }
-        }
-    }
-
-    /// The first of those that wait for a connection of a pool.
-    pub(in crate::model) fn next_waiter(&mut self, pool: u32) -> Option<u32> {
-        let now = self.now();
-        while let Some((waiter, since)) = self.connections.pools[pool].waiting.pop_front() {
-            if self.attempts.is_current(waiter) {
-                if let Some(record) = self.connections.record(pool, now) {
-                    record.waited += 1;
-                    record.waiting += now - since;
-                }
-                return Some(waiter.index);
-            }
-        }
-        None
-    }
-
-    /// Nobody waits any more for the results of a try in these segments. A connection with one request at a time is closed with it.
-    pub(in crate::model) fn give_up_seats(&mut self, attempt: u32, outer: usize) {
-        for segment in outer as u8..self.connections.segments() {
-            let Some(index) = self.connections.seat(attempt, segment) else { continue };
-            let connection = &self.connections.slots[index];
-            if connection.state != State::Closed && self.connections.plan(connection.pool).streams == 1 {
-                self.connections.depart(attempt, segment, self.calendar.now());
-                self.connections.take_seat(attempt, segment);
-                self.close_connection(index);
-            } else {
-                self.release_seat(attempt, segment);
-            }
-        }
-    }
-
-    /// What waits for a connection goes on with a new one, as far as there may be more.
-    pub(in crate::model) fn serve_waiting(&mut self, pool: u32) {
-        while self.connections.pools[pool].open < self.connections.plan(pool).max
-            && let Some(waiter) = self.next_waiter(pool)
-        {
-            let opener = self.connections.pools[pool].opener;
-            let source = self.source(&self.requests[self.attempts[waiter].request], opener);
-            self.open_connection(waiter, pool, source);
-        }
-        self.connections.drop_if_empty(pool);
-    }
-
-    /// The outcome of a connection in the eyes of the balancers on its way.
-    pub(in crate::model) fn forget_passages(&mut self, index: u32, is_ok: bool) {
-        for place in 0..self.connections.slots[index].passages.len() {
-            self.forget_passage(index, place, is_ok);
-        }
-    }
-
-    pub(in crate::model) fn forget_passage(&mut self, index: u32, place: usize, is_ok: bool) {
-        let now = self.now();
-        let connection = &mut self.connections.slots[index];
-        let latency = now - connection.started;
-        let passage = &mut connection.passages[place];
-        if std::mem::replace(&mut passage.is_counted, false) {
-            let outcome = Outcome { now, latency, is_answered: is_ok, is_ok };
-            self.balancers[passage.balancer as usize].done(passage.target, &outcome);
-        }
     }
 
     /// Calls a handler with a connection unless the event is stale.

@@ -3,7 +3,7 @@
 use crate::measure::statuses::mark;
 use crate::model::attempt::{Attempt, Phase};
 use crate::model::client::NONE;
-use crate::model::connections::{Fate, NEVER, Passage, State};
+use crate::model::connection::{Fate, NEVER, Passage, State};
 use crate::model::event::Event;
 use crate::model::plan::TargetRef;
 use crate::model::world::World;
@@ -33,7 +33,7 @@ impl World {
         self.forget_passages(index, true);
         let connection = &mut self.connections.slots[index];
         connection.state = State::Closed;
-        let pool = connection.pool;
+        let pool = self.connections.pool_of(index);
         self.connections.leave(index, now);
         self.connections.free_if_forgotten(index);
         self.serve_waiting(pool);
@@ -92,15 +92,19 @@ impl World {
         self.calendar.schedule(at, Event::OpenerIsTold(self.connections.slots.at(index)));
     }
 
-    /// Its opener knows that a connection has ended, or that it could not be opened.
+    /// Its opener knows that a connection has ended or will soon, or that it could not be opened.
     pub(in crate::model) fn opener_is_told(&mut self, index: u32) {
         let now = self.now();
-        if self.connections.slots[index].is_left {
-            return;
+        match self.connections.slots[index].state {
+            State::Closed if !self.connections.slots[index].is_left => {}
+            State::Closed | State::Free => return,
+            // What is on it is answered; the end will not take more for long.
+            State::Opening | State::Open => return self.retire_connection(index),
         }
         self.connections.leave(index, now);
+        let pool = self.connections.pool_of(index);
         let connection = &mut self.connections.slots[index];
-        let (pool, end, fate) = (connection.pool, connection.end, connection.fate);
+        let (end, fate) = (connection.end, connection.fate);
         for waiter in std::mem::take(&mut connection.waiting) {
             if let Some(fate) = fate.filter(|_| self.attempts.is_current(waiter)) {
                 self.fails_to_connect(waiter.index, end, fate);
@@ -137,7 +141,7 @@ impl World {
 
     /// Has a connection looked at when the first of its time limits passes; if something happens on it before, that is seen then.
     pub(in crate::model) fn set_timer(&mut self, index: u32) {
-        let at = self.connection_deadline(index);
+        let at = self.connection_deadline(index).max(self.now());
         let connection = &mut self.connections.slots[index];
         if at < connection.timer {
             connection.timer = at;
@@ -227,7 +231,11 @@ impl World {
                     self.connections.slots[index].state = State::Closed;
                 }
                 Ending::Clean if connection.state == State::Open && connection.at_end == 0 => self.end_closes(index),
-                Ending::Clean => connection.drains = true,
+                Ending::Clean => {
+                    connection.drains = true;
+                    let travel = connection.travel;
+                    self.tell_opener(index, travel);
+                }
             }
         }
     }
@@ -246,6 +254,12 @@ impl World {
         }
         self.cut_connections(balancer, |_| true, ending);
         self.cut_flows(balancer, |_| true, ending);
+        for waiter in self.balancers[balancer as usize].line.drain() {
+            if self.attempts.is_current(waiter.attempt) {
+                let attempt = waiter.attempt.index;
+                self.cut_flow(attempt, self.attempts[attempt].depth, balancer, ending);
+            }
+        }
         let opener = self.clients.len() as u32 + balancer;
         for index in 0..self.connections.slots.capacity() {
             let connection = &self.connections.slots[index];
@@ -304,15 +318,22 @@ impl World {
             }
             let hop = |depth: &u8| self.hops[self.hop_place(attempt, *depth)];
             let is_cut = |depth: &u8| hop(depth).balancer == balancer && is_target(hop(depth).target);
-            let Some(depth) = (0..open_hops).find(is_cut).map(usize::from) else { continue };
-            let is_own = !self.balancers[balancer as usize].is_l4;
-            let fresh = self.cut_try(attempt, depth, depth + 1, depth + usize::from(is_own));
-            match ending {
-                Ending::Silent => self.attempts[fresh].phase = Phase::Forgotten,
-                _ => {
-                    self.attempts[fresh].depth = depth as u8;
-                    self.go_up(fresh);
-                }
+            if let Some(depth) = (0..open_hops).find(is_cut) {
+                self.cut_flow(attempt, depth, balancer, ending);
+            }
+        }
+    }
+
+    /// A try that is at this depth in a balancer, or further inside, ends there.
+    fn cut_flow(&mut self, attempt: u32, depth: u8, balancer: u32, ending: Ending) {
+        let hops = usize::from(depth);
+        let is_own = !self.balancers[balancer as usize].is_l4;
+        let fresh = self.cut_try(attempt, hops, hops + 1, hops + usize::from(is_own));
+        match ending {
+            Ending::Silent => self.attempts[fresh].phase = Phase::Forgotten,
+            _ => {
+                self.attempts[fresh].depth = depth;
+                self.go_up(fresh, balancer);
             }
         }
     }
@@ -338,3 +359,6 @@ impl World {
         self.attempts[fresh].phase = Phase::Forgotten;
     }
 }
+
+#[cfg(test)]
+mod tests;

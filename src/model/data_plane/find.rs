@@ -3,16 +3,34 @@
 use crate::model::attempt::Attempt;
 use crate::model::balancer::Finder;
 use crate::model::client::NONE;
-use crate::model::connections::Source;
+use crate::model::connection::Source;
 use crate::model::dns::Asker;
+use crate::model::plan::TargetRef;
 use crate::model::rules::Action;
 use crate::model::sticky::Holder;
 use crate::model::world::World;
 use crate::policy::{Pick, TargetId};
 use crate::rng::mix64;
 use crate::scenario::Failure;
+use std::collections::BTreeSet;
 
 impl World {
+    /// Whether behind a balancer there is a server that is taken for well by whoever sends to it. What fails open has none: a load
+    /// balancer that sends to all because nobody is healthy is no good answer of a name.
+    pub(in crate::model) fn can_serve(&self, balancer: u32) -> bool {
+        let (mut seen, mut todo) = (BTreeSet::from([balancer]), vec![balancer]);
+        while let Some(index) = todo.pop() {
+            let balancer = &self.balancers[index as usize];
+            for target in (0..balancer.to.len() as TargetId).filter(|target| balancer.is_well(*target)) {
+                match balancer.to[target as usize] {
+                    TargetRef::Server(_) => return true,
+                    TargetRef::Balancer(inner) => todo.extend(seen.insert(inner).then_some(inner)),
+                }
+            }
+        }
+        false
+    }
+
     /// Finds the target of an attempt at a balancer with a finder.
     #[inline(never)]
     pub(in crate::model) fn find(&mut self, attempt: u32, balancer: u32) {
@@ -84,7 +102,7 @@ impl World {
                 let target = bound.or_else(|| self.draw_by_rule(balancer, rule, is_sticky, holder));
                 self.forward(attempt, balancer, target);
             }
-            (_, status) => self.respond(attempt, status.unwrap_or(404)),
+            (_, status) => self.respond(attempt, balancer, status.unwrap_or(404)),
         }
     }
 
@@ -116,7 +134,7 @@ impl World {
     }
 
     /// The balancer itself answers.
-    fn respond(&mut self, attempt: u32, status: u16) {
+    fn respond(&mut self, attempt: u32, balancer: u32, status: u16) {
         let answered = &mut self.attempts[attempt];
         answered.server = NONE;
         answered.mark = status;
@@ -125,6 +143,6 @@ impl World {
             400.. => Some(Failure::ClientError),
             _ => None,
         };
-        self.leave_balancer(attempt);
+        self.leave_balancer(attempt, balancer);
     }
 }

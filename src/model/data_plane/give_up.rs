@@ -126,7 +126,7 @@ impl World {
         self.tell_session_latency(index);
         let actor = &self.actors[index];
         if !self.clients[actor.client as usize].users_return() {
-            let id = actor.id;
+            let (client, id) = (actor.client, actor.id);
             if self.connections.are_kept() {
                 self.close_connections_of_user(id);
             }
@@ -136,7 +136,7 @@ impl World {
                 }
                 match balancer.finder.as_deref_mut() {
                     Some(Finder::Rules(rules)) => rules.forget(id),
-                    Some(Finder::Name(name)) => name.forget(id),
+                    Some(Finder::Name(name)) => name.forget(client, id),
                     None => {}
                 }
             }

@@ -121,7 +121,7 @@ impl World {
                 }
                 self.attempts[attempt].strike = self.blame_balancer(balancer);
                 self.attempts[attempt].failure = Some(Failure::NoServer);
-                self.leave_balancer(attempt);
+                self.leave_balancer(attempt, balancer);
             }
         }
     }
@@ -137,13 +137,15 @@ impl World {
         hop.sent = now;
         hop.token = self.last_token;
         self.attempts[attempt].open_hops += 1;
-        if let Some((timeout, lane)) = self.balancers[balancer as usize].timeout {
-            let request = self.requests.at(self.attempts[attempt].request);
-            let event = Event::BalancerTimeout { request, token: self.last_token, is_connect: false };
-            self.calendar.schedule_in(lane, now + timeout, event);
-        }
-        if self.balancers[balancer as usize].keeps_connections {
-            return self.balancer_takes_connection(attempt, balancer, target);
+        if self.balancers[balancer as usize].minds_sending {
+            if let Some((timeout, lane)) = self.balancers[balancer as usize].timeout {
+                let request = self.requests.at(self.attempts[attempt].request);
+                let event = Event::BalancerTimeout { request, token: self.last_token, is_connect: false };
+                self.calendar.schedule_in(lane, now + timeout, event);
+            }
+            if self.balancers[balancer as usize].keeps_connections {
+                return self.balancer_takes_connection(attempt, balancer, target);
+            }
         }
         let attempts = &mut self.attempts;
         match self.balancers[balancer as usize].to[target as usize] {

@@ -87,11 +87,12 @@ impl World {
         let client = self.requests[request].client as usize;
         let attempt = self.new_attempt(Attempt::new(request, self.requests[request].work));
         self.requests[request].attempt = attempt;
-        if let Some((timeout, lane)) = self.clients[client].timeout {
+        let sender = &mut self.clients[client];
+        if let Some((timeout, lane)) = sender.timeout {
             let event = Event::ClientTimeout(self.requests.at(request));
             self.calendar.schedule_in(lane, self.calendar.now() + timeout, event);
         }
-        if self.clients[client].keeps_connections {
+        if sender.keeps_connections {
             return self.client_takes_connection(attempt, client as u32);
         }
         let attempts = &self.attempts;

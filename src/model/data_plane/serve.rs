@@ -247,6 +247,10 @@ impl World {
             return self.answer_failure(attempt, Failure::ServerError, strike);
         }
         self.record_served(attempt);
+        if self.ways.is_some() {
+            let Attempt { entered, duration, .. } = self.attempts[attempt];
+            self.note_way(attempt, entered, duration);
+        }
         if !self.answer_on_connection(attempt) {
             self.answer(attempt);
         }

@@ -3,7 +3,7 @@
 
 use crate::dist::Sampler;
 use crate::model::balancer::Bar;
-use crate::model::connections::Passage;
+use crate::model::connection::Passage;
 use crate::model::event::Event;
 use crate::model::places::{NOWHERE, Place, crosses_zones, distance, is_in_zone_of};
 use crate::model::plan::TargetRef;

@@ -9,9 +9,11 @@ mod axis;
 mod canvas;
 mod clients;
 mod comparison;
+mod control_plane;
 mod distribution;
 mod failover;
 mod load;
+mod path;
 mod percentiles;
 mod picture;
 mod shares;
@@ -121,11 +123,13 @@ impl<'a> Study<'a> {
 type Draw = fn(&Study) -> Option<Chart>;
 
 /// All pictures, those that matter most first.
-const ALL: [Draw; 10] = [
+const ALL: [Draw; 12] = [
     percentiles::draw,
     timeline::draw,
     sweep::draw,
     comparison::draw,
+    control_plane::draw,
+    path::draw,
     failover::draw,
     load::draw,
     shares::draw,
@@ -135,8 +139,20 @@ const ALL: [Draw; 10] = [
 ];
 
 /// Names of all pictures that there may be.
-pub const IDS: [&str; ALL.len()] =
-    ["latency-percentiles", "timeline", "sweep", "comparison", "failover", "load", "shares", "affinity", "distribution", "clients"];
+pub const IDS: [&str; ALL.len()] = [
+    "latency-percentiles",
+    "timeline",
+    "sweep",
+    "comparison",
+    "control-plane",
+    "path",
+    "failover",
+    "load",
+    "shares",
+    "affinity",
+    "distribution",
+    "clients",
+];
 
 /// The color of the variant with this place, as CSS.
 pub fn css_of_series(series: usize) -> String {

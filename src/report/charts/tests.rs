@@ -39,6 +39,7 @@ fn servers(count: usize) -> Arc<Topology> {
         weight: 1 + number as u32 % 3,
         latency: plan.latency.clone(),
         group: plan.group.clone(),
+        tls: None,
         ..plan
     };
     topology.servers = (1..=count).map(named).collect();

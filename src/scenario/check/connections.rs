@@ -52,6 +52,9 @@ impl<'a> Checker<'a> {
             if let Some(keep_alive) = group.keep_alive {
                 self.above_zero(&item("servers", i).field("keep_alive"), keep_alive, "leave it out to keep connections for ever");
             }
+            if let Some(tls) = &group.tls {
+                self.tls(&item("servers", i).field("tls"), tls);
+            }
         }
     }
 

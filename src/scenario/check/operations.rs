@@ -78,6 +78,7 @@ fn goes_by_weight(balancer: &Balancer) -> bool {
         Algorithm::WeightedRoundRobin(_)
             | Algorithm::WeightedRandom(_)
             | Algorithm::WeightedLeastConnections(_)
+            | Algorithm::LeastResponseTime(_)
             | Algorithm::IpHash(_)
             | Algorithm::SessionHash(_)
             | Algorithm::ConsistentHash(_)

@@ -21,7 +21,6 @@ impl Checker<'_> {
             self.zone(&path, zone);
             let Some(node) = node else { continue };
             match (nodes.iter().find(|(name, _)| name == node), zone) {
-                (None, _) => self.unknown(&path.field("node"), node, "node", nodes.iter().map(|(name, _)| name.as_str())),
                 (Some((_, Some(own))), Some(zone)) if own != zone => {
                     self.error(&path.field("zone"), format!("is `{zone}`, and the node `{node}` stands in `{own}`; leave it out"));
                 }

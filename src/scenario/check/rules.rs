@@ -4,7 +4,7 @@ use super::servers::WEIGHT_MAX;
 use super::{Checker, item};
 use crate::control::listener_rule::Cidr;
 use crate::document::Path;
-use crate::scenario::{Balancer, Client, Layer, Rule, When};
+use crate::scenario::{Balancer, Client, Rule, When};
 
 /// First and last status that a rule can answer.
 const STATUS: std::ops::RangeInclusive<u16> = 200..=599;
@@ -14,9 +14,6 @@ impl Checker<'_> {
         let scenario = self.scenario;
         for (i, balancer) in scenario.balancers.iter().enumerate().filter(|(_, balancer)| !balancer.rules.is_empty()) {
             let path = item("balancers", i);
-            if balancer.layer == Layer::L4 {
-                self.error_help(&path.field("rules"), "look at requests, and an `l4` balancer sees connections only", "leave out `layer`");
-            }
             if self.document.at(&path.field("targets")).is_some() {
                 self.named_by_no_rule(&path.field("targets"), balancer);
             }

@@ -8,6 +8,7 @@ use crate::document::{Path, de, scalar};
 use crate::scenario::{
     Amount, Deployment, IpvsScheduler, Operation, Prefer, ProxyMode, RollingUpdate, Service, ServiceType, TrafficPolicy,
 };
+use crate::units::Span;
 
 /// `scale` operations on a group, as far as they can be read.
 fn scaled_to(blocks: &Blocks, group: &str) -> u32 {
@@ -73,7 +74,7 @@ impl Walk<'_> {
             let mut part = Part::new("servers", &deployment.name, &path)
                 .comment(format!("Deployment {}: each server is a place for a pod.", deployment.name))
                 .with(Field::new("count", most.count()).note(why))
-                .all(place.copies(&["slots", "queue", "discipline", "speed", "latency", "abandoned", "keep_alive"]))
+                .all(place.copies(&["slots", "queue", "discipline", "speed", "latency", "abandoned", "keep_alive", "tls"]))
                 .with(self.pods(deployment, &place));
             part.fields[0] = place.copied("name", "name").unwrap_or_else(|| part.fields[0].clone());
             self.parts.parts.push(part);
@@ -122,11 +123,11 @@ impl Walk<'_> {
     fn proxy_comment(&self, part: Part, service: &Service) -> Part {
         let mode = self.blocks.kubernetes.as_ref().map(|kubernetes| kubernetes.proxy.mode).unwrap_or_default();
         let how = match mode {
-            ProxyMode::Iptables => "iptables: a random endpoint for each connection, whatever its health; rules follow within the delay",
-            ProxyMode::Nftables => "nftables: a random endpoint for each connection, whatever its health; rules follow within the delay",
-            ProxyMode::Ipvs => "ipvs: a scheduler of the kernel for each connection",
+            ProxyMode::Iptables => "iptables: a random endpoint for each connection, whatever its health",
+            ProxyMode::Nftables => "nftables: a random endpoint for each connection, whatever its health",
+            ProxyMode::Ipvs => "ipvs: a scheduler of the kernel chooses for each connection",
         };
-        part.comment(format!("Service {}: the kube-proxy of every node. {how}", service.name)).comment("(Kubernetes, pkg/proxy).")
+        part.comment(format!("Service {}: the kube-proxy of every node. {how}.", service.name))
     }
 
     fn proxy(&self, index: usize, name: &str, node: &ClusterNode) -> Part {
@@ -178,11 +179,13 @@ pub(super) fn proxy_name(service: &Service, node: &str) -> String {
 
 /// The time until a change is known, of kube-proxies or a controller.
 pub(super) fn delay(place: &Place) -> Field {
-    place.copy_or(
-        "delay",
-        "{ uniform: { min: 100ms, max: 1s } }",
-        "delay by default: EndpointSlices travel, and kube-proxy waits up to 1s (minSyncPeriod)",
-    )
+    let why = "delay by default: EndpointSlices travel, and kube-proxy waits up to 1s (minSyncPeriod)";
+    place.copy_or("delay", uniform(kube_proxy::PROPAGATION), why)
+}
+
+/// A uniform distribution between the two.
+pub(super) fn uniform((min, max): (Span, Span)) -> String {
+    format!("{{ uniform: {{ min: {min}, max: {max} }} }}")
 }
 
 /// What of a probe is by default.

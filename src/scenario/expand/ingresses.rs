@@ -234,8 +234,12 @@ impl<'a> Walk<'a> {
                 let place = Place::of(blocks.document, block_item("kubernetes", "ingresses", *ingress));
                 let Some(service) = blocks.service(service) else { continue };
                 let deployment = blocks.services()[service].deployment().to_owned();
-                let part =
-                    place_of(Part::new("balancers", name, &place.path)).all(upstream(&place, &of_settings, settings.retries, &deployment));
+                let part = place_of(Part::new("balancers", name, &place.path)).with(Field::new("inside", "true")).all(upstream(
+                    &place,
+                    &of_settings,
+                    settings.retries,
+                    &deployment,
+                ));
                 self.parts.balancer(part.told(i == 0));
             }
             let groups = (0..views.len()).map(|number| needed.name(blocks.ingresses(), number)).zip(views).collect();

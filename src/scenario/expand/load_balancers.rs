@@ -5,8 +5,8 @@ use super::text::{Field, Part, Place, Value, flow};
 use super::things::{Thing, block_item};
 use super::walk::{Forward, Walk};
 use crate::control::defaults::{alb, route53};
-use crate::document::{Node, Path, scalar};
-use crate::scenario::{LoadBalancer, LoadBalancerType, ServiceType, TargetType, TrafficPolicy};
+use crate::document::{Path, scalar};
+use crate::scenario::{LoadBalancerType, ServiceType, TargetType, TrafficPolicy};
 
 /// A node of a load balancer.
 #[derive(Clone, Debug)]
@@ -109,7 +109,9 @@ impl<'a> Walk<'a> {
             rest: of_listener.copy("respond").into_iter().collect(),
         });
         let cross_zone = balancer.cross_zone.unwrap_or(alb::CROSS_ZONE);
+        let at = self.parts.parts.len();
         let groups = names.iter().filter_map(|name| self.group_of_aws(name, Product::Alb, cross_zone)).collect();
+        let proxies = self.parts.parts.split_off(at);
         let base = blocks.name_of(thing);
         let comment = vec![format!(
             "Application Load Balancer {}, port {}: each of its nodes looks at requests by itself{}.",
@@ -119,7 +121,7 @@ impl<'a> Walk<'a> {
         )];
         self.application(Application {
             thing,
-            addresses: addresses(&base, &self.zones_of(balancer), balancer.nodes_per_zone),
+            addresses: addresses(&base, &blocks.zones_of(balancer), balancer.nodes_per_zone),
             base,
             from: path,
             comment,
@@ -128,6 +130,7 @@ impl<'a> Walk<'a> {
             groups,
             idle: text_of(&idle),
         });
+        self.parts.parts.extend(proxies);
     }
 
     fn network_of_aws(&mut self, index: usize, listener: usize) {
@@ -138,9 +141,11 @@ impl<'a> Walk<'a> {
         let listener = &balancer.listeners[listener];
         let cross_zone = balancer.cross_zone.unwrap_or(crate::control::defaults::nlb::CROSS_ZONE);
         let base = blocks.name_of(thing);
-        let addresses = addresses(&base, &self.zones_of(balancer), balancer.nodes_per_zone);
+        let addresses = addresses(&base, &blocks.zones_of(balancer), balancer.nodes_per_zone);
+        let at = self.parts.parts.len();
         let group = listener.default.keys().next().and_then(|name| self.group_of_aws(name, Product::Nlb, cross_zone));
         let Some(group) = group else { return };
+        let proxies = self.parts.parts.split_off(at);
         let comment = format!(
             "Network Load Balancer {}, port {}, target group {}: each flow goes to one target.",
             balancer.name,
@@ -148,6 +153,7 @@ impl<'a> Walk<'a> {
             group.name
         );
         self.network(&base, &path, addresses, &group, idle_timeout(Product::Nlb, &place), comment);
+        self.parts.parts.extend(proxies);
     }
 
     /// A target group of `aws`. Node ports of its service are written if they are not yet.
@@ -172,43 +178,16 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Its zones, or those of the nodes or servers behind it.
-    fn zones_of(&self, balancer: &LoadBalancer) -> Vec<String> {
-        if !balancer.zones.is_empty() {
-            return balancer.zones.clone();
-        }
-        let forwards = balancer.listeners.iter().flat_map(|listener| {
-            listener.rules.iter().filter_map(|rule| rule.forward.as_ref()).chain([&listener.default]).flat_map(|forward| forward.keys())
-        });
-        let groups: Vec<_> = forwards.filter_map(|name| self.blocks.group(name)).map(|(_, group)| group).collect();
-        let targets = || groups.iter().flat_map(|group| &group.targets);
-        if groups.iter().any(|group| group.service.is_some()) || targets().any(|target| self.blocks.is_deployment(target)) {
-            return self.blocks.zones();
-        }
-        let mut zones = Vec::new();
-        for item in self.blocks.own("servers").iter().chain(self.blocks.own("balancers")) {
-            let is_target = targets().any(|target| item.name().is_some_and(|name| is_of(target, name)));
-            if let Some(zone) = item.get("zone").and_then(Node::text).filter(|_| is_target)
-                && !zones.contains(&zone.to_owned())
-            {
-                zones.push(zone.to_owned());
-            }
-        }
-        zones
-    }
-
     /// The name of a load balancer with several nodes.
     pub(super) fn name_part(&mut self, base: &str, from: &Path, addresses: &[Address], comment: Vec<String>) -> Vec<String> {
-        if let Some(zone) = addresses.iter().find_map(|address| address.zone.clone()) {
-            self.zone_of.insert(base.to_owned(), zone);
-        }
         if addresses.len() == 1 {
             return comment;
         }
         let names: Vec<String> = addresses.iter().map(|address| address.name.clone()).collect();
         let check = format!(
-            "{{ http: /, interval: {}, timeout: 4s, healthy_after: {}, unhealthy_after: {}, when_none: all }}",
+            "{{ http: /, interval: {}, timeout: {}, healthy_after: {}, unhealthy_after: {}, when_none: all }}",
             route53::INTERVAL_FAST,
+            route53::CONNECT_TIMEOUT,
             route53::FAILURE_THRESHOLD,
             route53::FAILURE_THRESHOLD
         );
@@ -258,6 +237,7 @@ impl<'a> Walk<'a> {
                 let part = Part::new("balancers", name, from)
                     .comment(format!("Target group {}, as {} sees it.", group.name, address.name))
                     .maybe(zone())
+                    .with(Field::new("inside", "true").note("a part of the node: no way between them"))
                     .all(fields(group.product, &group.place, &group.targets, group.cross_zone, &app.idle));
                 self.parts.balancer(part.told(is_first));
             }
@@ -330,11 +310,6 @@ impl<'a> Walk<'a> {
         self.network(&base, &path, addresses(&base, &zones, 1), &group, idle_timeout(product, &place), comment);
         self.parts.parts.extend(proxies);
     }
-}
-
-/// Whether a target is this group, or one of its servers.
-fn is_of(target: &str, group: &str) -> bool {
-    target == group || target.strip_prefix(group).is_some_and(|rest| rest.starts_with('-'))
 }
 
 pub(super) fn rules(lines: &[Line], views: &[String]) -> Field {

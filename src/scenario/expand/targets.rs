@@ -1,6 +1,7 @@
 //! What a target group says of its targets: algorithm, membership, checks, stickiness. The same for groups of `aws`, ingresses of class
 //! alb, and load balancers of services; only the defaults differ.
 
+use super::cluster::uniform;
 use super::text::{Field, Place, flow};
 use super::things::ClusterNode;
 use crate::control::defaults::{alb, controller, nlb, target_group};
@@ -153,9 +154,9 @@ fn by_name(text: &str) -> Option<TargetAlgorithm> {
 }
 
 fn members(place: &Place) -> Field {
-    let delay = place.copied("registration", "delay").unwrap_or_else(|| {
-        Field::new("delay", "{ uniform: { min: 500ms, max: 3s } }").note("delay by default: watch, reconcile, API calls")
-    });
+    let delay = place
+        .copied("registration", "delay")
+        .unwrap_or_else(|| Field::new("delay", uniform(controller::REGISTRATION)).note("delay by default: watch, reconcile, API calls"));
     let note = "deregistration_delay by default of AWS";
     let deregistration = place.copy_or("deregistration_delay", target_group::DEREGISTRATION_DELAY, note);
     flow("members", vec![flow("target_group", vec![delay, deregistration])])

@@ -190,6 +190,49 @@ impl Blocks<'_> {
         all
     }
 
+    /// Its zones, or those of the nodes or servers behind it.
+    pub fn zones_of(&self, balancer: &LoadBalancer) -> Vec<String> {
+        if !balancer.zones.is_empty() {
+            return balancer.zones.clone();
+        }
+        let forwards = balancer.listeners.iter().flat_map(|listener| {
+            listener.rules.iter().filter_map(|rule| rule.forward.as_ref()).chain([&listener.default]).flat_map(|forward| forward.keys())
+        });
+        let groups: Vec<_> = forwards.filter_map(|name| self.group(name)).map(|(_, group)| group).collect();
+        let targets = || groups.iter().flat_map(|group| &group.targets);
+        if groups.iter().any(|group| group.service.is_some()) || targets().any(|target| self.is_deployment(target)) {
+            return self.zones();
+        }
+        let mut zones = Vec::new();
+        for item in self.own("servers").iter().chain(self.own("balancers")) {
+            let is_target = targets().any(|target| item.name().is_some_and(|name| is_of(target, name)));
+            if let Some(zone) = item.get("zone").and_then(Node::text).filter(|_| is_target)
+                && !zones.contains(&zone.to_owned())
+            {
+                zones.push(zone.to_owned());
+            }
+        }
+        zones
+    }
+
+    /// The zone of what has one node only.
+    pub fn zone_of(&self, thing: Thing) -> Option<String> {
+        let zones = match thing {
+            Thing::LoadBalancer(index, _) => {
+                let balancer = &self.aws.load_balancers[index];
+                if balancer.nodes_per_zone == 1 { self.zones_of(balancer) } else { Vec::new() }
+            }
+            Thing::Ingress(index) if !self.ingresses()[index].zones.is_empty() => self.ingresses()[index].zones.clone(),
+            Thing::Ingress(_) => self.zones(),
+            Thing::Service(index) => match &self.services()[index].load_balancer {
+                Some(balancer) if !balancer.zones.is_empty() => balancer.zones.clone(),
+                _ => self.zones(),
+            },
+            Thing::Record(_) | Thing::Nginx => Vec::new(),
+        };
+        <[String; 1]>::try_from(zones).ok().map(|[zone]| zone)
+    }
+
     /// Zones of the cluster, in the order in which they appear.
     pub fn zones(&self) -> Vec<String> {
         let mut zones = Vec::new();
@@ -213,4 +256,9 @@ fn listener_name(balancer: &LoadBalancer, listener: usize) -> String {
 /// The path of an item of a list in a block.
 pub(super) fn block_item(block: &'static str, list: &'static str, index: usize) -> Path {
     Path(vec![Segment::Field(block.into()), Segment::Field(list.into()), Segment::Index(index)])
+}
+
+/// Whether a target is this group, or one of its servers.
+fn is_of(target: &str, group: &str) -> bool {
+    target == group || target.strip_prefix(group).is_some_and(|rest| rest.starts_with('-'))
 }

@@ -15,8 +15,6 @@ pub(super) struct Walk<'a> {
     /// Target groups at which the pods of a deployment must be healthy.
     pub gates: BTreeMap<String, Vec<String>>,
     pub forwards: Vec<Forward>,
-    /// The first zone of each load balancer.
-    pub zone_of: BTreeMap<String, String>,
 }
 
 /// A balancer whose rules forward to target groups.
@@ -36,7 +34,6 @@ impl<'a> Walk<'a> {
             proxied: BTreeSet::new(),
             gates: BTreeMap::new(),
             forwards: Vec::new(),
-            zone_of: BTreeMap::new(),
         }
     }
 
@@ -120,14 +117,10 @@ impl<'a> Walk<'a> {
         for (thing, name, weight) in used {
             let Some(thing) = thing else { continue };
             self.need(thing);
-            let zone = self.zone_of.get(&name).cloned();
             let Some(part) = self.parts.find(&name) else { continue };
-            let has = |part: &Part, key: &str| part.fields.iter().any(|field| field.key == key);
-            if record.routing == Routing::Weighted && weight > 1 && !has(part, "weight") {
+            let has_weight = part.fields.iter().any(|field| field.key == "weight");
+            if record.routing == Routing::Weighted && weight > 1 && !has_weight {
                 part.fields.insert(1, Field::new("weight", weight).note(format!("by the records of {}", record.name)));
-            }
-            if let Some(zone) = zone.filter(|_| record.routing == Routing::Latency && !has(part, "zone")) {
-                part.fields.insert(1, Field::new("zone", scalar(&zone)).note("its place, for the records' distances"));
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{BALANCERS_MAX, Check, NODES_MAX};
 use crate::document::{Path, de};
 use crate::scenario::expand::cluster::Most;
 use crate::scenario::expand::things::block_item;
-use crate::scenario::{Autoscale, Cpu, Deployment, Kubernetes, Probe, ProxyMode, Service, ServiceType, TrafficPolicy};
+use crate::scenario::{Deployment, Kubernetes, ProxyMode, Service, ServiceType, TrafficPolicy};
 use crate::units::Span;
 
 /// Pods of a deployment.
@@ -25,7 +25,7 @@ impl Check<'_, '_> {
             self.error(&base.field("deployments"), "is empty; a cluster runs one deployment at least");
         }
         for (i, deployment) in kubernetes.deployments.iter().enumerate() {
-            self.deployment(&block_item("kubernetes", "deployments", i), deployment, kubernetes);
+            self.deployment(&block_item("kubernetes", "deployments", i), deployment);
         }
         self.services(&base, kubernetes);
     }
@@ -50,73 +50,10 @@ impl Check<'_, '_> {
         }
     }
 
-    fn deployment(&mut self, path: &Path, deployment: &Deployment, kubernetes: &Kubernetes) {
+    fn deployment(&mut self, path: &Path, deployment: &Deployment) {
         let most = Most::of(self.blocks, deployment);
         if most.count() > PODS_MAX {
             self.error(&path.field("replicas"), format!("makes more than {PODS_MAX} pods at once possible; no more can be simulated"));
-        }
-        if let Some(autoscale) = &deployment.autoscale {
-            self.autoscale(&path.field("autoscale"), autoscale);
-        }
-        for (field, probe) in [
-            ("startup_probe", &deployment.startup_probe),
-            ("readiness_probe", &deployment.readiness_probe),
-            ("liveness_probe", &deployment.liveness_probe),
-        ] {
-            if let Some(probe) = probe {
-                self.probe(&path.field(field), probe, field == "readiness_probe");
-            }
-        }
-        if deployment.pre_stop >= deployment.grace && deployment.pre_stop > Span::ZERO {
-            let what = format!("is {}, and the pod is killed after `grace`, which is {}", deployment.pre_stop, deployment.grace);
-            self.warning(&path.field("pre_stop"), what, "the process is never told to end; raise `grace`");
-        }
-        let largest = kubernetes.nodes.iter().map(|group| group.cpu).max().unwrap_or_default();
-        if deployment.cpu > largest {
-            self.error(
-                &path.field("cpu"),
-                format!("is {}, and the largest node has {}: no pod finds room", cpu(deployment.cpu), cpu(largest)),
-            );
-        }
-        let largest = kubernetes.nodes.iter().map(|group| group.memory).max().unwrap_or_default();
-        if deployment.memory > largest {
-            self.error(&path.field("memory"), format!("is {}, and the largest node has {largest}: no pod finds room", deployment.memory));
-        }
-    }
-
-    fn autoscale(&mut self, path: &Path, autoscale: &Autoscale) {
-        if autoscale.max < autoscale.min {
-            self.error(&path.field("max"), format!("is {}, below `min`, which is {}", autoscale.max, autoscale.min));
-        }
-        match (autoscale.utilization, autoscale.in_flight) {
-            (Some(_), Some(_)) => self.error(path, "has both `utilization` and `in_flight`; it follows the one or the other"),
-            (None, None) => self.error_help(path, "does not say what it follows", "write `utilization: 80%`, or `in_flight: 10`"),
-            _ => {}
-        }
-    }
-
-    fn probe(&mut self, path: &Path, probe: &Probe, is_readiness: bool) {
-        match (&probe.tcp, &probe.http) {
-            (Some(_), Some(_)) => self.error(path, "has both `tcp` and `http`; a probe is the one or the other"),
-            (None, None) => self.error_help(path, "does not say what is probed", "write `tcp: {}`, or `http: /healthz`"),
-            (None, Some(http)) if !http.starts_with('/') => {
-                self.error(&path.field("http"), format!("is `{http}`; it is the path to ask for, and begins with `/`"));
-            }
-            _ => {}
-        }
-        for (field, span) in [("period", probe.period), ("timeout", probe.timeout)] {
-            if span == Span::ZERO {
-                self.error(&path.field(field), "is 0s; Kubernetes takes 1s at least");
-            }
-        }
-        for (field, count) in [("success_threshold", probe.success_threshold), ("failure_threshold", probe.failure_threshold)] {
-            if count == 0 {
-                self.error(&path.field(field), "is 0; it takes one probe at least to tell");
-            }
-        }
-        if !is_readiness && probe.success_threshold > 1 {
-            let what = format!("is {}; it must be 1 here", probe.success_threshold);
-            self.error_help(&path.field("success_threshold"), what, "Kubernetes lets only readiness probes pass several times");
         }
     }
 
@@ -183,8 +120,4 @@ impl Check<'_, '_> {
             }
         }
     }
-}
-
-fn cpu(cpu: Cpu) -> String {
-    format!("{}m", cpu.0)
 }

@@ -32,6 +32,13 @@ impl Check<'_, '_> {
                 self.error(&at, format!("is `{name}`, which is a record already"));
             }
             self.destination(&at, name);
+            let blocks = self.blocks;
+            if let (Routing::Latency, Meaning::Thing(thing)) = (record.routing, blocks.meaning(name))
+                && blocks.zone_of(thing).is_none()
+            {
+                let help = "give it one zone that stands for its region, such as `zones: [eu]`";
+                self.error_help(&at, format!("is `{name}`, which stands in no zone or in several: how far is it?"), help);
+            }
             if record.routing != Routing::Weighted && *weight != 1 {
                 self.error_help(&at, format!("is {weight}; weights are for `routing: weighted`"), "write a list of names: `to: [eu, us]`");
             }
