@@ -53,11 +53,11 @@ fn eks_ingress(found: &Found, claims: &mut Claims) {
     claims.always("to the load balancer and back, the work, the network inside", &found.of(kept, p50), |p50| (52.1..53.2).contains(&p50));
     claims.always("two more round trips", &found.of(anew, p50), |p50| (134.0..135.3).contains(&p50));
     // Seven of eight requests are not the first of their visit.
-    claims.within("... for whoever is not the first", minus(&found.of(anew, mean), &found.of(kept, mean)), 70.5, 73.0);
+    claims.within("... for whoever is not the first", minus(&found.of(anew, mean), &found.of(kept, mean)), 69.5, 74.0);
     for variant in [kept, anew] {
         claims.within(&format!("{variant}: crossings"), average(&found.of(variant, crossings)), 0.64, 0.69);
         let unmatched = found.of(variant, |run| errors("4xx")(run) / run.requests.sent as f64);
-        claims.within(&format!("{variant}: answered 404"), average(&unmatched), 0.007, 0.013);
+        claims.within(&format!("{variant}: answered 404"), average(&unmatched), 0.006, 0.0145);
         // `web` has 14 places for pods, `cart` 7: 30 of 99 requests that match.
         claims.within(&format!("{variant}: carts to their pods"), average(&found.of(variant, share_of(14..21))), 0.28, 0.33);
     }
@@ -129,9 +129,9 @@ pub const CROSS_ZONE: Lesson = Lesson {
 
 fn cross_zone(found: &Found, claims: &mut Claims) {
     const MIB: f64 = 1_048_576.0;
-    for (server, off, slack) in [(0, 0.25, 0.01), (1, 0.25, 0.01), (2, 0.0625, 0.006), (9, 0.0625, 0.006)] {
+    for (server, off, slack) in [(0, 0.25, 0.02), (1, 0.25, 0.02), (2, 0.0625, 0.01), (9, 0.0625, 0.01)] {
         claims.within(&format!("off: server {server}"), average(&found.of("cross-zone off", share(server))), off - slack, off + slack);
-        claims.within(&format!("on: server {server}"), average(&found.of("cross-zone on", share(server))), 0.093, 0.107);
+        claims.within(&format!("on: server {server}"), average(&found.of("cross-zone on", share(server))), 0.086, 0.114);
     }
     claims.always("off: nothing crosses", &found.of("cross-zone off", crossed_bytes), |bytes| bytes == 0.0);
     claims.within("on: half crosses", average(&found.of("cross-zone on", crossed_bytes)), 0.48 * MIB, 0.52 * MIB);
