@@ -78,7 +78,9 @@ fn ran(text: &str, sets: &[(&str, &str)]) -> Summary {
     let sets: Vec<(String, String)> = sets.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
     let study =
         read(Source { name: "imported.yaml".to_owned(), text: text.to_owned() }, &sets).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
-    assert!(study.warnings.is_empty(), "{}\n{text}", study.warnings);
+    // A service that no Ingress leads to is read all the same.
+    let told = study.warnings.to_string();
+    assert!(told.matches("warning:").count() == told.matches("is never reached by a client").count(), "{told}\n{text}");
     let variants: Vec<_> = study
         .variants
         .iter()

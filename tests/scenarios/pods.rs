@@ -193,6 +193,11 @@ pub const HPA_FLASH_CROWD: Lesson = Lesson {
     without: &[
         &[("clients.users.arrivals", "{ poisson: { rate: 220/s } }")],
         &[("clients.users.arrivals.piecewise.points", "[{ at: 90s, rate: 220/s }, { at: 150s, rate: 1000/s }]")],
+        // As many pods from the start: nothing is left to pay for.
+        &[
+            ("kubernetes.deployments.web.autoscale", "{ min: 14, max: 14, utilization: 80% }"),
+            ("kubernetes.deployments.web.replicas", "14"),
+        ],
     ],
 };
 

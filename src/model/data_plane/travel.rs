@@ -101,7 +101,8 @@ impl World {
         let machine = before.iter().rev().find_map(|passage| self.balancer_end(passage.balancer));
         let outer = machine.or_else(|| match opener.checked_sub(self.clients.len() as u32) {
             None => Some(places.clients[opener as usize]).filter(|place| *place != NOWHERE),
-            Some(balancer) => self.balancer_end(balancer),
+            // A part of a balancer stands where the whole does.
+            Some(balancer) => Some(places.balancers[balancer as usize]),
         });
         let inner = match to {
             TargetRef::Balancer(balancer) => self.balancer_end(balancer),

@@ -197,6 +197,10 @@ fn lines(more: &VariantDetails, end: f64) -> Vec<Line<'_>> {
 fn stretches<'a>(changes: impl Iterator<Item = (f64, &'a String)>, end: f64) -> Vec<Stretch> {
     let mut stretches: Vec<Stretch> = Vec::new();
     for (at, state) in changes {
+        // A target that drains fails its checks as soon as its pod is gone; it drains all the same.
+        if state == "unhealthy" && stretches.last().is_some_and(|last| last.state == "draining") {
+            continue;
+        }
         if let Some(last) = stretches.last_mut() {
             last.to = at;
         }

@@ -191,8 +191,13 @@ fn led_to(blocks: &Blocks) -> impl Iterator<Item = Thing> {
     })
 }
 
+/// What the file's own balancers lead to: by `targets`, or by what their rules name.
 fn own_targets<'b>(blocks: &'b Blocks) -> impl Iterator<Item = &'b str> {
-    blocks.own("balancers").iter().filter_map(|balancer| balancer.get("targets")).flat_map(Node::items).filter_map(Node::text)
+    blocks.own("balancers").iter().flat_map(|balancer| {
+        let targets = balancer.get("targets").map_or(&[][..], Node::items).iter().filter_map(Node::text);
+        let rules = balancer.get("rules").map_or(&[][..], Node::items).iter().filter_map(|rule| rule.get("forward"));
+        targets.chain(rules.flat_map(Node::entries).map(|(key, _)| &*key.text))
+    })
 }
 
 /// Balancers of the file to which target groups or records lead.
