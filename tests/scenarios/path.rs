@@ -97,10 +97,11 @@ pub const TARGET_IP_VS_INSTANCE: Lesson = Lesson {
 
 fn target_ip_vs_instance(found: &Found, claims: &mut Claims) {
     claims.within("ip: two thirds of a crossing", average(&found.of("ip", crossings)), 0.64, 0.69);
-    claims.within("instance: four thirds, or a little less", average(&found.of("instance", crossings)), 1.15, 1.36);
-    claims.within("nearly twice the bytes", over(&found.of("instance", crossed_bytes), &found.of("ip", crossed_bytes)), 1.7, 2.05);
-    // Same node 1 in 6: 0; same zone 1 in 6: 0.4 ms; else 2 ms: 1.4 ms, or a little less.
-    claims.within("the second step", minus(&found.of("instance", mean), &found.of("ip", mean)), 1.1, 1.45);
+    // Connections are kept, so the second step is drawn once for each of a few, and single runs scatter around the exact 4/3, 2 and 1.4 ms.
+    claims.within("instance: four thirds", average(&found.of("instance", crossings)), 1.2, 1.47);
+    claims.within("twice the bytes", over(&found.of("instance", crossed_bytes), &found.of("ip", crossed_bytes)), 1.8, 2.2);
+    // Same node 1 in 6: 0; same zone 1 in 6: 0.4 ms; else 2 ms.
+    claims.within("the second step", minus(&found.of("instance", mean), &found.of("ip", mean)), 1.2, 1.6);
 }
 
 pub const GRPC_THROUGH_SERVICE: Lesson = Lesson {
