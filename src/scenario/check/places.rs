@@ -21,6 +21,7 @@ impl Checker<'_> {
             self.zone(&path, zone);
             let Some(node) = node else { continue };
             match (nodes.iter().find(|(name, _)| name == node), zone) {
+                (None, _) => self.node(&path.field("node"), node),
                 (Some((_, Some(own))), Some(zone)) if own != zone => {
                     self.error(&path.field("zone"), format!("is `{zone}`, and the node `{node}` stands in `{own}`; leave it out"));
                 }
