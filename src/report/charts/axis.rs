@@ -11,6 +11,8 @@ pub struct Axis {
     to: f64,
     is_log: bool,
     ticks: Vec<(f64, String)>,
+    /// A tick that stands only where the others leave room for it.
+    spare: Option<(f64, String)>,
 }
 
 /// Ticks on an axis, about.
@@ -21,7 +23,7 @@ impl Axis {
     pub fn linear(from: f64, to: f64, label: impl Fn(f64) -> String) -> Axis {
         let to = if to > from { to } else { from + 1.0 };
         let step = round_step((to - from) / TICKS);
-        Axis { from, to, is_log: false, ticks: multiples(from, to, step).map(|tick| (tick, label(tick))).collect() }
+        Axis { from, to, is_log: false, ticks: multiples(from, to, step).map(|tick| (tick, label(tick))).collect(), spare: None }
     }
 
     /// From zero to a little more than `max`.
@@ -33,7 +35,7 @@ impl Axis {
     pub fn sparse(max: f64, label: impl Fn(f64) -> String) -> Axis {
         let to = if max > 0.0 { max * 1.06 } else { 1.0 };
         let step = round_step(to / 3.0);
-        Axis { from: 0.0, to, is_log: false, ticks: multiples(0.0, to, step).map(|tick| (tick, label(tick))).collect() }
+        Axis { from: 0.0, to, is_log: false, ticks: multiples(0.0, to, step).map(|tick| (tick, label(tick))).collect(), spare: None }
     }
 
     /// Ticks where they are told, in rising order; the axis reaches a little further.
@@ -47,7 +49,7 @@ impl Axis {
                 kept.push((*at, label.clone()));
             }
         }
-        Axis { from: first - margin, to: last + margin, is_log: false, ticks: kept }
+        Axis { from: first - margin, to: last + margin, is_log: false, ticks: kept, spare: None }
     }
 
     /// Logarithmic, from about `from` to about `to`, both above zero; with as many ticks as there is room for.
@@ -67,7 +69,7 @@ impl Axis {
         let powers = (first..=to.log10().ceil() as i32).step_by(every);
         let ticks = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
         let ticks = ticks.filter(|tick| (from * 0.999..=to * 1.001).contains(tick)).map(|tick| (tick, label(tick)));
-        Axis { from, to, is_log: true, ticks: ticks.collect() }
+        Axis { from, to, is_log: true, ticks: ticks.collect(), spare: None }
     }
 
     /// Latencies in milliseconds: logarithmic where they differ by much, else from zero.
@@ -92,29 +94,28 @@ impl Axis {
             s if step < 3600.0 => format!("{} min", style::plain(s / 60.0)),
             s => format!("{} h", style::plain(s / 3600.0)),
         };
-        Axis { from, to, is_log: false, ticks: multiples(from, to, step).map(|tick| (tick, label(tick))).collect() }
+        Axis { from, to, is_log: false, ticks: multiples(from, to, step).map(|tick| (tick, label(tick))).collect(), spare: None }
     }
 
     /// Rows or columns with names, each one wide, the first from 0 to 1; only as many names as there is room for.
     pub fn names(names: &[String], room: usize) -> Axis {
         let every = names.len().div_ceil(room.max(1)).max(1);
         let ticks = names.iter().enumerate().step_by(every).map(|(place, name)| (place as f64 + 0.5, name.clone()));
-        Axis { from: 0.0, to: names.len().max(1) as f64, is_log: false, ticks: ticks.collect() }
+        Axis { from: 0.0, to: names.len().max(1) as f64, is_log: false, ticks: ticks.collect(), spare: None }
     }
 
     /// So many rows, the first one at the top, without ticks.
     pub fn rows(count: usize) -> Axis {
-        Axis { from: count.max(1) as f64, to: 0.0, is_log: false, ticks: Vec::new() }
+        Axis { from: count.max(1) as f64, to: 0.0, is_log: false, ticks: Vec::new(), spare: None }
     }
 
     /// Shares by their number of nines: 0 %, 50 %, 90 %, 99 %, ... up to `nines`.
     pub fn nines(nines: f64) -> Axis {
         let named = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %", "99.99999 %", "99.999999 %"];
-        let half = (0.5f64.log10().abs(), "50 %".to_owned());
         let mut ticks: Vec<(f64, String)> = named.iter().enumerate().map(|(place, name)| (place as f64, (*name).to_owned())).collect();
-        ticks.insert(1, half);
         ticks.retain(|(at, _)| *at <= nines + 1e-9);
-        Axis { from: 0.0, to: nines.max(0.31), is_log: false, ticks }
+        let spare = Some((0.5f64.log10().abs(), "50 %".to_owned()));
+        Axis { from: 0.0, to: nines.max(0.31), is_log: false, ticks, spare }
     }
 
     /// The other way round: larger values at the other end.
@@ -126,7 +127,7 @@ impl Axis {
     pub fn fitted(self, length: f64, needed: impl Fn(&str) -> f64) -> Axis {
         let at = |tick: f64| f64::from(self.map(&tick, (0, (length * 10.0) as i32))) / 10.0;
         let is_apart = |a: &(f64, String), b: &(f64, String)| (at(a.0) - at(b.0)).abs() >= (needed(&a.1) + needed(&b.1)) / 2.0;
-        let ticks = if self.is_log {
+        let mut ticks = if self.is_log {
             // Powers of ten first, then what fits between.
             let is_power = |tick: f64| (tick.log10() - tick.log10().round()).abs() < 1e-9;
             let mut kept: Vec<(f64, String)> = Vec::new();
@@ -145,6 +146,7 @@ impl Axis {
             let fits = |ticks: &Vec<(f64, String)>| ticks.windows(2).all(|pair| is_apart(&pair[0], &pair[1]));
             (1..=self.ticks.len()).map(thinned).find(fits).unwrap_or_default()
         };
+        ticks.extend(self.spare.clone().filter(|spare| ticks.iter().all(|tick| is_apart(spare, tick))));
         Axis { ticks, ..self }
     }
 
@@ -192,5 +194,22 @@ impl Ranged for Axis {
 impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
         self.ticks.iter().find(|(tick, _)| tick == value).map_or_else(String::new, |(_, label)| label.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_gives_way_to_the_nines() {
+        let labels = |length: f64| {
+            let axis = Axis::nines(5.0).fitted(length, |label| style::text_width(label, style::TEXT) + 6.0);
+            axis.ticks.into_iter().map(|(_, label)| label).collect::<Vec<_>>()
+        };
+        let nines = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %"];
+        assert_eq!(labels(2000.0), [&nines[..], &["50 %"]].concat());
+        assert_eq!(labels(450.0), nines);
+        assert_eq!(labels(200.0), ["0 %", "99 %", "99.99 %"]);
     }
 }
