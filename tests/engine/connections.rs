@@ -345,3 +345,21 @@ fn statuses_tell_who_failed() {
     // The request at 2 s comes before the check of that instant, the one at 5 s too.
     is(status("", "{ name: s }", check, "{ crash: { server: s-1, at: 1500ms, for: 3s } }"), &[("200", 6), ("502", 1), ("503", 3)]);
 }
+
+#[test]
+fn a_first_packet_that_nothing_answers_is_sent_again() {
+    // Sent at 1 s, and again at 2, 4 and 8 s: the server is back at 5 s. HTTP/2: all wait for the one connection.
+    let run = |limits: &str| {
+        let client = each_second("100ms", &format!(", population: 1, connections: {{ streams: 100{limits} }}"));
+        let text = scenario("duration: 10500ms", &client, "{ name: s, slots: unbounded }", "{ name: lb, targets: [s] }");
+        once(
+            &(text.replace("balancers: [{ name: lb", "balancers: [{ name: lb, layer: l4")
+                + "faults: [{ blackhole: { server: s-1, at: 500ms, for: 4500ms } }]\n"),
+        )
+    };
+    let record = run("");
+    assert_eq!((record.requests.ok, record.openers[0].unwrap().opened), (10, 1));
+    // Those of 1 to 8 s are answered at 8.1 s.
+    let waited: f64 = (1..=8).map(|sent| 8100.0 - 1000.0 * f64::from(sent)).sum::<f64>() + 200.0;
+    assert!((latency_ms(&record) - waited / 10.0).abs() < 1e-6, "{}", latency_ms(&record));
+}

@@ -139,7 +139,10 @@ impl World {
         }
         match self.connections.slots[index].end {
             // On a node that is lost: no answer.
-            TargetRef::Balancer(balancer) if self.cut_off_by(balancer).is_some() => {}
+            TargetRef::Balancer(balancer) if self.cut_off_by(balancer).is_some() => {
+                let strike = self.cut_off_by(balancer).unwrap_or(NONE);
+                self.first_packet_is_lost(index, strike);
+            }
             TargetRef::Balancer(balancer) if self.balancers[balancer as usize].is_l4 => {
                 let Connection { source, number, travel, .. } = self.connections.slots[index];
                 let Some(target) = self.choose_flow(balancer, &source, number) else {
@@ -160,7 +163,7 @@ impl World {
             TargetRef::Server(server) => {
                 let state = &self.servers[server as usize].rare;
                 if state.blackholes > 0 {
-                    return self.first_packet_is_lost(index, server);
+                    return self.first_packet_is_lost(index, self.blame_server(server));
                 }
                 if state.crashes > 0 || state.presence != Presence::Serving {
                     let fate = Fate { failure: Failure::ConnectFailure, strike: self.blame_server(server), is_timeout: false };
@@ -173,11 +176,11 @@ impl World {
     }
 
     /// Nothing answers. The packet is sent again after 1 s, 2 s, 4 s, ...; after the last time its opener gives up.
-    fn first_packet_is_lost(&mut self, index: u32, server: u32) {
+    fn first_packet_is_lost(&mut self, index: u32, strike: u32) {
         let connection = &mut self.connections.slots[index];
         let wait = Span::from_secs(1 << connection.repeats);
         if connection.repeats == FIRST_PACKET_REPEATS {
-            let fate = Fate { failure: Failure::ConnectFailure, strike: self.blame_server(server), is_timeout: true };
+            let fate = Fate { failure: Failure::ConnectFailure, strike, is_timeout: true };
             return self.opening_fails(index, fate, wait);
         }
         connection.repeats += 1;
