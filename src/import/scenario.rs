@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// What tells classes apart at the entry where there are several load balancers.
 const MARK: &str = "entry";
 
+/// Of users: HTTP/2, as browsers have it.
+const CONNECTIONS: &str = "streams: 100, idle_timeout: 60s";
+
 pub fn text(cluster: &Cluster, not_read: &[NotRead], sources: &[Arc<Source>]) -> String {
     let mut out = String::new();
     head(&mut out, cluster, sources);
@@ -77,8 +80,7 @@ fn clients(out: &mut String, cluster: &Cluster) {
             Field::new("population", 1000).assumed("how many users there are; stickiness keeps each of them somewhere"),
             Field::new("latency", "{ constant: 10ms }").assumed("one way, from a user to the load balancer"),
             Field::new("timeout", "30s").assumed("how long a user waits"),
-            Field::new("connections", "{ streams: 100, idle_timeout: 60s }")
-                .assumed("HTTP/2, as browsers have it; `streams: 1` is HTTP/1.1"),
+            Field::new("connections", format!("{{ {CONNECTIONS} }}")).assumed("HTTP/2, as browsers have it; `streams: 1` is HTTP/1.1"),
             Field::list("requests", requests),
         ],
         ..Item::default()
@@ -295,16 +297,13 @@ fn entry(out: &mut String, cluster: &Cluster) {
         section(out, &Field::text("entry", only).note(note));
         return;
     }
-    comment(
-        out,
-        0,
-        "Clients enter at one place. It stands for the names of the load balancers, costs nothing, and leads each class where its header",
+    let about = format!(
+        "Clients enter at one place. It stands for the names of the load balancers, and leads each class where its header `{MARK}` says; \
+         there is no such header in truth. It takes no time, and connections end at it: a handshake of TLS behind it costs what it takes \
+         to compute, and no round trip. For one load balancer alone: `entry: {}`, without it.",
+        names[0]
     );
-    comment(
-        out,
-        0,
-        &format!("`{MARK}` says; there is no such header in truth. For one load balancer alone: `entry: {}`, without it.", names[0]),
-    );
+    comment(out, 0, &about);
     let rules = names.iter().map(|name| {
         let fields = vec![
             Field::new("when", format!("{{ header: {{ {MARK}: [{}] }} }}", scalar(name))),
@@ -312,7 +311,12 @@ fn entry(out: &mut String, cluster: &Cluster) {
         ];
         Item { fields, is_flow: true, ..Item::default() }
     });
-    let balancer = Item { fields: vec![Field::new("name", "internet"), Field::list("rules", rules.collect())], ..Item::default() };
+    let fields = vec![
+        Field::new("name", "internet"),
+        Field::new("connections", format!("{{ per: user, {CONNECTIONS} }}")).note("as the users have them"),
+        Field::list("rules", rules.collect()),
+    ];
+    let balancer = Item { fields, ..Item::default() };
     section(out, &Field::list("balancers", vec![balancer]));
 }
 
