@@ -210,6 +210,12 @@ impl Server {
         if self.is_shared {
             return self.admit_shared(attempt, duration, now);
         }
+        self.admit_to_line(now)
+    }
+
+    /// The same for a server that takes one after the other.
+    #[inline(always)]
+    pub fn admit_to_line(&mut self, now: Time) -> Admission {
         if self.busy < self.slots {
             self.accrue(now);
             self.busy += 1;
@@ -221,6 +227,17 @@ impl Server {
         self.accrue(now);
         self.waiting += 1;
         Admission::Waits
+    }
+
+    /// Puts an attempt behind the others in the line. The one before it, to which it is to be linked, if there is one.
+    #[inline(always)]
+    pub fn lengthen_line(&mut self, attempt: u32) -> Option<u32> {
+        let before = std::mem::replace(&mut self.tail, attempt);
+        if before == NONE {
+            self.head = attempt;
+            return None;
+        }
+        Some(before)
     }
 
     /// A slot has become free.

@@ -37,18 +37,19 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Frees a slot; events scheduled for it are stale from now on.
+    /// Frees a slot; events scheduled for it are stale from now on. Its item stays.
     #[inline]
-    pub fn remove(&mut self, index: u32) {
-        self.retire(index);
+    pub fn remove(&mut self, index: u32) -> &mut T {
         self.free.push(index);
+        self.retire(index)
     }
 
     /// Makes events scheduled so far for this slot stale.
     #[inline]
-    pub fn retire(&mut self, index: u32) {
-        let generation = &mut self.slots[index as usize].generation;
+    pub fn retire(&mut self, index: u32) -> &mut T {
+        let Slot { item, generation } = &mut self.slots[index as usize];
         *generation = generation.wrapping_add(1);
+        item
     }
 
     /// The slot with its generation, for an event.

@@ -91,13 +91,17 @@ impl World {
         self.recorder.attempt_sent(index, is_counted);
         let server = &mut self.servers[index as usize];
         let duration = server.duration(work);
-        let attempt = self.attempts.insert(Attempt::new(NONE, work));
-        let joined = &mut self.attempts[attempt];
-        (joined.server, joined.target, joined.mark, joined.open_hops) = (index, target, class as u16, 1);
-        (joined.phase, joined.duration, joined.entered) = (Phase::InService, duration, now);
-        match self.servers[index as usize].admit(attempt, duration, now) {
+        let admission = server.admit_to_line(now);
+        let phase = if admission == Admission::Waits { Phase::Queued } else { Phase::InService };
+        let place = Attempt { server: index, target, mark: class as u16, open_hops: 1, phase, ..Attempt::new(NONE, work) };
+        let attempt = self.attempts.insert(Attempt { duration, entered: now, ..place });
+        match admission {
             Admission::Starts => self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(attempt))),
-            Admission::Waits => self.join_line(attempt, index),
+            Admission::Waits => {
+                if let Some(before) = server.lengthen_line(attempt) {
+                    self.attempts[before].next = attempt;
+                }
+            }
             Admission::Refused => self.turn_back(request(), attempt),
         }
     }

@@ -6,6 +6,7 @@ use crate::model::client::{Draw, NONE};
 use crate::model::event::Event;
 use crate::model::link::Carried;
 use crate::model::plan::ArrivalPlan;
+use crate::model::slab::Slab;
 use crate::model::world::World;
 use crate::units::Time;
 
@@ -120,7 +121,11 @@ impl World {
 
     #[inline(always)]
     pub(in crate::model) fn free_attempt(&mut self, attempt: u32) {
-        self.attempts[attempt].phase = Phase::Free;
-        self.attempts.remove(attempt);
+        free_attempt(&mut self.attempts, attempt);
     }
+}
+
+#[inline(always)]
+pub(super) fn free_attempt(attempts: &mut Slab<Attempt>, attempt: u32) {
+    attempts.remove(attempt).phase = Phase::Free;
 }

@@ -1,5 +1,6 @@
 //! Servers work: what arrives starts, waits, is refused or meets a fault, and is done.
 
+use super::send::free_attempt;
 use crate::measure::recorder::Served;
 use crate::model::attempt::{Attempt, Phase};
 use crate::model::client::NONE;
@@ -41,12 +42,8 @@ impl World {
         let joined = &mut self.attempts[attempt];
         joined.phase = Phase::Queued;
         joined.next = NONE;
-        let server = &mut self.servers[server as usize];
-        let last = std::mem::replace(&mut server.tail, attempt);
-        if last == NONE {
-            server.head = attempt;
-        } else {
-            self.attempts[last].next = attempt;
+        if let Some(before) = self.servers[server as usize].lengthen_line(attempt) {
+            self.attempts[before].next = attempt;
         }
     }
 
@@ -144,27 +141,24 @@ impl World {
     /// Fills free slots from the line.
     #[inline(always)]
     pub(in crate::model) fn start_waiting(&mut self, index: u32) {
-        let now = self.now();
-        loop {
-            let server = &mut self.servers[index as usize];
+        let World { servers, attempts, calendar, .. } = self;
+        let server = &mut servers[index as usize];
+        while server.head != NONE && server.has_free_slot() {
             let first = server.head;
-            if first == NONE || !server.has_free_slot() {
-                return;
-            }
-            let started = &mut self.attempts[first];
+            let started = &mut attempts[first];
             server.head = started.next;
             if server.head == NONE {
                 server.tail = NONE;
             }
             if started.phase == Phase::Cancelled {
-                self.free_attempt(first);
+                free_attempt(attempts, first);
                 continue;
             }
             server.starts_waiting();
             started.duration = server.duration(started.work);
             started.phase = Phase::InService;
-            let at = now + started.duration;
-            self.calendar.schedule(at, Event::Finished(self.attempts.at(first)));
+            let at = calendar.now() + started.duration;
+            calendar.schedule(at, Event::Finished(attempts.at(first)));
         }
     }
 
