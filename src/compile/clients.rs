@@ -56,11 +56,11 @@ fn compile_classes(
     let given = if client.requests.is_empty() { &traced[..] } else { &client.requests[..] };
     let mut choices = Vec::new();
     for class in given {
-        let path = class.path.as_deref().unwrap_or("/");
+        let path = paths.add(class.path.as_deref().unwrap_or("/"));
         let own = class.name.as_deref().or(class.path.as_deref()).unwrap_or("all");
         let name = if is_one_of_many { format!("{} {own}", client.name) } else { own.to_owned() };
-        choices.push(ClassChoice { class: classes.len() as u32, weight: class.weight, work: sampler(&class.work, inputs) });
-        classes.push(ClassPlan { name, path: paths.add(path), size: class.size.0 });
+        choices.push(ClassChoice { class: classes.len() as u32, path, weight: class.weight, work: sampler(&class.work, inputs) });
+        classes.push(ClassPlan { name, path, size: class.size.0 });
     }
     choices
 }

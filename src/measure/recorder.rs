@@ -142,18 +142,32 @@ impl Recorder {
 
     #[inline(always)]
     pub fn attempt_served(&mut self, served: Served) {
-        self.classes[served.class as usize].response.record(served.response);
-        self.attempt_served_in_latency(served);
-    }
-
-    /// As `attempt_served`, where the response time is the request's latency and [`Recorder::responses_are_latencies`] tells so at
-    /// the end.
-    #[inline(always)]
-    pub fn attempt_served_in_latency(&mut self, served: Served) {
-        self.attempts.ok += 1;
         let class = &mut self.classes[served.class as usize];
+        class.response.record(served.response);
         class.waiting.record(served.waiting);
         class.waited += u64::from(served.waiting > Span::ZERO);
+        self.served_by(served);
+    }
+
+    /// A successful attempt that is its request's answer at the same moment: its response time is the request's latency, and
+    /// [`Recorder::responses_are_latencies`] tells so at the end.
+    #[inline(always)]
+    pub fn served_and_answered(&mut self, served: Served, is_counted: bool, now: Time) {
+        self.answered_in_bin(served.response, now);
+        if !is_counted {
+            return;
+        }
+        self.requests.ok += 1;
+        let class = &mut self.classes[served.class as usize];
+        class.latency.record(served.response);
+        class.waiting.record(served.waiting);
+        class.waited += u64::from(served.waiting > Span::ZERO);
+        self.served_by(served);
+    }
+
+    #[inline(always)]
+    fn served_by(&mut self, served: Served) {
+        self.attempts.ok += 1;
         let response = &mut self.server_response[served.server as usize];
         match self.server_detail {
             ServerDetail::OfClasses => {}
@@ -177,14 +191,20 @@ impl Recorder {
         }
     }
 
+    /// Counted or not.
     #[inline(always)]
-    pub fn request_answered(&mut self, answered: Answered, now: Time) {
+    fn answered_in_bin(&mut self, latency: Span, now: Time) {
         self.bin.ok += 1;
-        self.bin.latency.record(answered.latency);
+        self.bin.latency.record(latency);
         self.answered += u64::from(now >= self.window.0 && now <= self.window.1);
         if let Some(pilot) = &mut self.pilot {
-            pilot.push(Time(now.0 - answered.latency.0), answered.latency.as_millis_f64());
+            pilot.push(Time(now.0 - latency.0), latency.as_millis_f64());
         }
+    }
+
+    #[inline(always)]
+    pub fn request_answered(&mut self, answered: Answered, now: Time) {
+        self.answered_in_bin(answered.latency, now);
         if !answered.is_counted {
             return;
         }

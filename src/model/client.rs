@@ -154,25 +154,25 @@ impl Client {
 
     /// The request that arrives now, of an open stream without sessions.
     #[inline(always)]
-    pub fn draw(&mut self, choices: &[ClassChoice], class_paths: impl Fn(u32) -> u32) -> Draw {
+    pub fn draw(&mut self, choices: &[ClassChoice]) -> Draw {
         match self.arrivals {
-            Arrivals::Trace { .. } => self.draw_traced(choices, class_paths),
-            _ => self.draw_untraced(choices, class_paths),
+            Arrivals::Trace { .. } => self.draw_traced(choices),
+            _ => self.draw_untraced(choices),
         }
     }
 
     /// The same, where no trace says anything.
     #[inline(always)]
-    pub fn draw_untraced(&mut self, choices: &[ClassChoice], class_paths: impl Fn(u32) -> u32) -> Draw {
+    pub fn draw_untraced(&mut self, choices: &[ClassChoice]) -> Draw {
         let choice = match &self.class_index {
             Some(index) => &choices[index.sample(&mut self.class_rng)],
             None => &choices[0],
         };
         let user = self.draw_user();
-        Draw { class: choice.class, path: class_paths(choice.class), work: choice.work.sample(&mut self.work_rng), user }
+        Draw { class: choice.class, path: choice.path, work: choice.work.sample(&mut self.work_rng), user }
     }
 
-    fn draw_traced(&mut self, choices: &[ClassChoice], class_paths: impl Fn(u32) -> u32) -> Draw {
+    fn draw_traced(&mut self, choices: &[ClassChoice]) -> Draw {
         let drawn_user = self.draw_user();
         let Some((trace, row)) = self.arrivals.trace_row() else { unreachable!("only called for traces") };
         let choice = match &self.class_index {
@@ -182,17 +182,17 @@ impl Client {
         let class = choice.class;
         let work = trace.work.get(row).copied();
         let user = trace.client.get(row).copied().unwrap_or(drawn_user);
-        let path = trace.path.get(row).copied().unwrap_or_else(|| class_paths(class));
+        let path = trace.path.get(row).copied().unwrap_or(choice.path);
         Draw { class, path, work: work.unwrap_or_else(|| choice.work.sample(&mut self.work_rng)), user }
     }
 
     /// The request that a session or closed-loop user sends next, from its own stream.
-    pub fn draw_for(&self, actor: &mut Actor, choices: &[ClassChoice], class_paths: impl Fn(u32) -> u32) -> Draw {
+    pub fn draw_for(&self, actor: &mut Actor, choices: &[ClassChoice]) -> Draw {
         let choice = match &self.class_index {
             Some(index) => &choices[index.sample(&mut actor.rng)],
             None => &choices[0],
         };
-        Draw { class: choice.class, path: class_paths(choice.class), work: choice.work.sample(&mut actor.rng), user: actor.user }
+        Draw { class: choice.class, path: choice.path, work: choice.work.sample(&mut actor.rng), user: actor.user }
     }
 
     /// Work of another try of a request of `class`: drawn anew, as service times differ from try to try. `None` where the trace

@@ -112,6 +112,8 @@ pub struct ClientPlan {
 /// A class that a client may draw.
 pub struct ClassChoice {
     pub class: u32,
+    /// The class's, here as well: it is wanted with the work.
+    pub path: u32,
     pub weight: f64,
     pub work: Sampler,
 }

@@ -40,7 +40,12 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         users: Users::Unbounded,
         nat: None,
         session: None,
-        classes: vec![ClassChoice { class: 0, weight: 1.0, work: Distribution::Exponential { mean: Span::from_millis(10) }.sampler(None) }],
+        classes: vec![ClassChoice {
+            class: 0,
+            path: 0,
+            weight: 1.0,
+            work: Distribution::Exponential { mean: Span::from_millis(10) }.sampler(None),
+        }],
         latency: none(),
         timeout: None,
         retry: None,

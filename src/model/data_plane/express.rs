@@ -2,7 +2,7 @@
 //! health check, fault or second balancer. What the steps in the other files ask at each corner is known beforehand here.
 //! What goes wrong all the same (nobody to send to, a full queue) is handed to them. Results are the same to the bit, which a test holds.
 
-use crate::measure::recorder::{Answered, Served};
+use crate::measure::recorder::Served;
 use crate::model::attempt::{Attempt, Hop, Phase, Request};
 use crate::model::client::{Draw, NONE};
 use crate::model::event::{Event, Packed};
@@ -51,7 +51,8 @@ impl World {
     #[inline(always)]
     pub(in crate::model) fn handle_on_open_road(&mut self, event: Packed) {
         if let Some(client) = event.arrival() {
-            self.arrive_and_start(client);
+            self.send_straight(client);
+            self.schedule_arrival(client);
         } else if let Some(attempt) = event.finished() {
             self.finish_and_answer(attempt.index);
         } else {
@@ -60,17 +61,10 @@ impl World {
     }
 
     #[inline(always)]
-    fn arrive_and_start(&mut self, client: u32) {
-        self.send_straight(client);
-        self.schedule_arrival(client);
-    }
-
-    #[inline(always)]
     fn send_straight(&mut self, client: u32) {
         let now = self.now();
-        let classes = &self.topology.classes;
         let choices = &self.topology.clients[client as usize].classes;
-        let Draw { class, path, user, work } = self.clients[client as usize].draw_untraced(choices, |class| classes[class as usize].path);
+        let Draw { class, path, user, work } = self.clients[client as usize].draw_untraced(choices);
         let is_counted = now >= self.plan.warmup;
         self.recorder.request_sent(is_counted);
         let request =
@@ -150,15 +144,12 @@ impl World {
         self.start_waiting(server);
         let latency = now - entered;
         let is_counted = entered >= self.plan.warmup;
-        if is_counted {
-            let waiting = Span(latency.0.saturating_sub(duration.0));
-            self.recorder.attempt_served_in_latency(Served { class, server, response: latency, waiting });
-        }
+        let waiting = Span(latency.0.saturating_sub(duration.0));
+        self.recorder.served_and_answered(Served { class, server, response: latency, waiting }, is_counted, now);
         let entry = self.entry;
         let balancer = &mut self.balancers[entry as usize];
         balancer.done(target, &Outcome { now, latency, is_answered: true, is_ok: true });
         let is_awaited = !balancer.line.is_empty();
-        self.recorder.request_answered(Answered { class, latency, is_counted, user: None }, now);
         self.free_attempt(attempt);
         if is_awaited {
             self.dispatch_waiting(entry);

@@ -42,8 +42,7 @@ impl World {
             let actor = self.actors.insert(actor);
             self.actor_sends(actor);
         } else {
-            let classes = &self.topology.classes;
-            let draw = client.draw(&plan.classes, |class| classes[class as usize].path);
+            let draw = client.draw(&plan.classes);
             self.send_request(index, NONE, draw);
         }
         self.schedule_arrival(index);
@@ -52,9 +51,7 @@ impl World {
     pub(in crate::model) fn actor_sends(&mut self, index: u32) {
         let actor = &mut self.actors[index];
         let client = actor.client;
-        let classes = &self.topology.classes;
-        let choices = &self.topology.clients[client as usize].classes;
-        let draw = self.clients[client as usize].draw_for(actor, choices, |class| classes[class as usize].path);
+        let draw = self.clients[client as usize].draw_for(actor, &self.topology.clients[client as usize].classes);
         self.send_request(client, index, draw);
     }
 
