@@ -2,11 +2,13 @@
 
 use super::axis::Axis;
 use super::picture::{Anchor, BELOW, HOVERED, Picture, Place, Plot, WIDTH};
-use super::style::{Color, latency, moment, plain};
+use super::style::{Color, TEXT, latency, moment, plain, short_name, text_width};
 use super::{Chart, DataTable, Member, Study};
 
 /// Variants that share a plot; of more each has one of its own.
 const OVERLAID_MAX: usize = 4;
+const LEFT: f64 = 70.0;
+const RIGHT: f64 = WIDTH - 26.0;
 
 pub fn draw(study: &Study) -> Option<Chart> {
     let members: Vec<&Member> = study.members.iter().filter(|member| !member.more.timeseries.sent_rps.is_empty()).collect();
@@ -15,7 +17,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     let is_failing = members.iter().any(|member| member.more.timeseries.failed_rps.iter().any(|rate| *rate > 0.0));
     let groups: Vec<Vec<&Member>> =
         if members.len() <= OVERLAID_MAX { vec![members.clone()] } else { members.iter().map(|one| vec![*one]).collect() };
-    let (tall, flat) = if groups.len() == 1 { (190.0, 80.0) } else { (70.0, 34.0) };
+    let (tall, flat) = if groups.len() == 1 { (180.0, 74.0) } else { (60.0, 28.0) };
     let is_faulty = !first.more.faults.is_empty();
     let id = "timeline";
     let mut picture = Picture::new(id, 0.0);
@@ -30,11 +32,15 @@ pub fn draw(study: &Study) -> Option<Chart> {
     for (number, group) in groups.iter().enumerate() {
         let named = if groups.len() > 1 { format!("{}: p99", study.label(group[0])) } else { "p99 of the answers in each bin".to_owned() };
         picture.heading((8.0, top + 8.0), &named);
-        let place = Place { left: 70.0, top: top + 30.0, right: WIDTH - 26.0, bottom: top + 30.0 + tall - 14.0 };
+        let flags = if number == 0 { flags(first, end, (LEFT, RIGHT)) } else { Vec::new() };
+        let rows = flags.iter().map(|flag| flag.row + 1).max().unwrap_or(0);
+        let above = 18.0 + FLAG_ROW * rows as f64;
+        let place = Place { left: LEFT, top: top + above, right: RIGHT, bottom: top + above + tall - 2.0 };
+        fly(&picture, &flags, place.top);
         let axis = Axis::latency(min.min(max), max);
         let ends = axis.ends();
         let mut plot = picture.plot_over_time(place, (0.0, end), axis);
-        bands(&picture, &mut plot, group, end, ends, number == 0);
+        bands(&mut plot, group, end, ends);
         for member in group {
             let series = &member.more.timeseries;
             plot.begin_series(member.series);
@@ -46,11 +52,11 @@ pub fn draw(study: &Study) -> Option<Chart> {
         top = place.bottom + BELOW;
         if is_failing {
             picture.heading((8.0, top + 10.0), "failed requests per second");
-            let place = Place { left: 70.0, top: top + 24.0, right: WIDTH - 26.0, bottom: top + 24.0 + flat - 6.0 };
+            let place = Place { left: LEFT, top: top + 18.0, right: RIGHT, bottom: top + 18.0 + flat };
             let axis = Axis::linear(0.0, rate_max * 1.06, plain);
             let ends = axis.ends();
             let mut plot = picture.plot_over_time(place, (0.0, end), axis);
-            bands(&picture, &mut plot, group, end, ends, false);
+            bands(&mut plot, group, end, ends);
             for member in group {
                 let series = &member.more.timeseries;
                 let points: Vec<(f64, f64)> = steps(&series.failed_rps, series.bin_s, end).collect();
@@ -76,10 +82,71 @@ pub fn draw(study: &Study) -> Option<Chart> {
     Some(Chart { id, caption, svg: picture.finish(&title), table: table(&members), title })
 }
 
+/// A label above a plot: from here to there, in which row (0 is next to the plot), and where its fault begins.
+struct Flag {
+    text: String,
+    begins: f64,
+    left: f64,
+    right: f64,
+    row: usize,
+}
+
+impl Flag {
+    /// Right of its pole.
+    fn is_right(&self) -> bool {
+        self.left > self.begins
+    }
+}
+
+const FLAG_ROW: f64 = 13.0;
+const FLAG_ROWS_MAX: usize = 6;
+
+/// The names of the faults, each once where it first strikes, right of its pole, or left of it where there is no room. Those that would lie
+/// on each other go into rows of their own, ordered such that no pole crosses a name.
+fn flags(member: &Member, end: f64, (left, right): (f64, f64)) -> Vec<Flag> {
+    let mut flags: Vec<Flag> = Vec::new();
+    for fault in &member.more.faults {
+        let text = short_name(&fault.fault);
+        if flags.iter().any(|known| known.text == text) {
+            continue;
+        }
+        let begins = left + (right - left) * (fault.from_s / end).clamp(0.0, 1.0);
+        flags.push(Flag { begins, left: begins + 3.0, right: begins + 3.0 + text_width(&text, TEXT), row: 0, text });
+    }
+    flags.sort_by(|a, b| a.begins.total_cmp(&b.begins));
+    let meets = |one: &Flag, other: &Flag| one.left < other.right + 8.0 && other.left < one.right + 8.0;
+    let row = |flag: &Flag, others: &[Flag]| others.iter().filter(|other| meets(flag, other)).map(|other| other.row + 1).max().unwrap_or(0);
+    for place in (0..flags.len()).rev() {
+        let (before, after) = flags.split_at_mut(place + 1);
+        let flag = &mut before[place];
+        if flag.right > WIDTH - 4.0 || after.iter().any(|other| !other.is_right() && meets(flag, other)) {
+            (flag.left, flag.right) = (flag.left - 6.0 - (flag.right - flag.left), flag.begins - 3.0);
+        } else {
+            flag.row = row(flag, after);
+        }
+    }
+    for place in 0..flags.len() {
+        let (before, after) = flags.split_at_mut(place);
+        if !after[0].is_right() {
+            after[0].row = row(&after[0], before);
+        }
+    }
+    flags.retain(|flag| flag.row < FLAG_ROWS_MAX);
+    flags
+}
+
+/// The names, and a pole from each to where its fault begins; the plot is below `bottom`.
+fn fly(picture: &Picture, flags: &[Flag], bottom: f64) {
+    for flag in flags {
+        let y = bottom - 7.0 - FLAG_ROW * flag.row as f64;
+        picture.rect(Place { left: flag.begins - 0.3, top: y - 5.0, right: flag.begins + 0.3, bottom }, Color::Bad);
+        picture.text((flag.left, y), &flag.text, Anchor::Left, Color::Bad);
+    }
+}
+
 /// Bands of faults and the moments of detection.
-fn bands(picture: &Picture, plot: &mut Plot, group: &[&Member], end: f64, (low, high): (f64, f64), is_labelled: bool) {
+fn bands(plot: &mut Plot, group: &[&Member], end: f64, (low, high): (f64, f64)) {
     let Some(first) = group.first() else { return };
-    let mut free_from = f64::NEG_INFINITY;
     for fault in first.more.faults.iter().take(60) {
         plot.tip(format!("{}: {} to {}", fault.fault, moment(fault.from_s), moment(fault.to_s)));
         plot.rect(
@@ -89,13 +156,6 @@ fn bands(picture: &Picture, plot: &mut Plot, group: &[&Member], end: f64, (low, 
             if fault.is_down { 0.13 } else { 0.08 },
         );
         plot.no_tip();
-        let (x, y) = plot.at(fault.from_s, high);
-        let label = super::style::short_name(&fault.fault);
-        if is_labelled && x > free_from {
-            let anchor = if x > WIDTH - 140.0 { Anchor::Right } else { Anchor::Left };
-            picture.text((x, y - 7.0), &label, anchor, Color::Bad);
-            free_from = x + super::style::text_width(&label, super::style::TEXT) + 10.0;
-        }
     }
     for member in group {
         for fault in &member.told.failover {
