@@ -31,10 +31,10 @@ impl Axis {
         Axis::linear(0.0, if max > 0.0 { max * 1.06 } else { 1.0 }, label)
     }
 
-    /// From zero to a little more than `max`, with few ticks: for narrow plots.
+    /// From zero to a little more than `max`, with few ticks, but at least two above zero: for narrow plots.
     pub fn sparse(max: f64, label: impl Fn(f64) -> String) -> Axis {
         let to = if max > 0.0 { max * 1.06 } else { 1.0 };
-        let step = round_step(to / 3.0);
+        let step = round_step(to / 5.0);
         Axis { from: 0.0, to, is_log: false, ticks: multiples(0.0, to, step).map(|tick| (tick, label(tick))).collect(), spare: None }
     }
 

@@ -1,9 +1,12 @@
 //! Fairness among clients: the mean latencies that users get, from the luckiest to the worst-off.
 
 use super::axis::Axis;
-use super::picture::{Anchor, HOVERED, Picture, Place, WIDTH};
+use super::picture::{Anchor, HOVERED, Picture, Place, STROKES, WIDTH};
 use super::style::{Color, TEXT, latency, plain, text_width};
 use super::{Chart, DataTable, Member, Study};
+
+/// The axis reaches down to the mean latency at this share of the users.
+const FROM: f64 = 0.01;
 
 pub fn draw(study: &Study) -> Option<Chart> {
     // Where every request is a user of its own, this is the percentiles' picture again.
@@ -13,14 +16,16 @@ pub fn draw(study: &Study) -> Option<Chart> {
         member.more.users.len() > 1 && users > 1.0 && users < ok * 0.9
     };
     let members: Vec<&Member> = study.members.iter().filter(comes_back).collect();
-    let values = || members.iter().flat_map(|member| &member.more.users).map(|(_, ms)| *ms).filter(|ms| *ms > 0.0);
+    // The luckiest user would take the room of all others on a logarithmic axis.
+    let values =
+        || members.iter().flat_map(|member| &member.more.users).filter(|(share, ms)| *share >= FROM && *ms > 0.0).map(|(_, ms)| *ms);
     let (min, max) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
     if members.is_empty() || max == 0.0 {
         return None;
     }
     let id = "clients";
     let labels = members.iter().map(|member| text_width(study.label(member), TEXT)).fold(0.0, f64::max);
-    let place = Place { left: 66.0, top: 16.0, right: WIDTH - labels - 24.0, bottom: 240.0 };
+    let place = Place { left: 66.0, top: 16.0, right: WIDTH - labels - STROKES, bottom: 240.0 };
     let picture = Picture::new(id, place.bottom + 38.0);
     let percent = |share: f64| format!("{} %", plain(share * 100.0));
     let axis = Axis::latency(min, max);
@@ -29,7 +34,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     let mut ends = Vec::new();
     for member in &members {
         plot.begin_series(member.series);
-        plot.line(member.more.users.iter().copied(), Color::Series(member.series), 1.8);
+        plot.line(member.more.users.iter().copied().filter(|(_, ms)| *ms >= min.min(max)), Color::Series(member.series), 1.8);
         plot.end_group();
         if let Some((_, ms)) = member.more.users.last() {
             ends.push((plot.at(0.0, *ms).1, member.series, study.label(member)));

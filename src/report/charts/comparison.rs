@@ -51,7 +51,9 @@ pub fn draw(study: &Study) -> Option<Chart> {
             .fold(0.0, f64::max);
         picture.heading((place.left, 12.0), title);
         let few = |value: f64| print(value);
-        let mut plot = picture.plot(place, Axis::sparse(high, few), Axis::rows(study.members.len()), (true, false));
+        let axis = Axis::sparse(high, few);
+        let (_, end) = axis.ends();
+        let mut plot = picture.plot(place, axis, Axis::rows(study.members.len()), (true, false));
         for (row, (member, found)) in study.members.iter().zip(&estimates).enumerate() {
             let Some(found) = found else { continue };
             let y = row as f64 + 0.5;
@@ -61,7 +63,10 @@ pub fn draw(study: &Study) -> Option<Chart> {
             plot.tip(format!("{}: {title} {}{interval}", member.told.name, print(found.value)));
             plot.rect((0.0, y - 0.28), (found.value, y + 0.28), Color::Series(member.series), 0.28);
             if let Some((low, high)) = found.ci95 {
-                plot.solid((low.max(0.0), y), (high, y), Color::Series(member.series), 1.6);
+                plot.solid((low.max(0.0), y), (high.min(end), y), Color::Series(member.series), 1.6);
+                if high > end {
+                    plot.goes_on(y, 4.0, Color::Series(member.series));
+                }
             }
             plot.dot((found.value, y), 3.2, Color::Series(member.series));
             plot.no_tip();
@@ -85,7 +90,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     };
     Some(Chart {
         id,
-        caption: "Bars and dots are the values, lines their 95 % intervals. Whether two variants differ is told by the paired comparison in the verdict, \
+        caption: "Bars and dots are the values, lines their 95 % intervals (with an arrowhead: it goes on). Whether two variants differ is told by the paired comparison in the verdict, \
                   not by whether their intervals overlap: all variants met the same requests."
             .to_owned(),
         svg: picture.finish(&title),

@@ -4,16 +4,32 @@ use super::axis::Axis;
 use super::picture::{Anchor, Picture, Place, WIDTH};
 use super::style::{Color, latency, share};
 use super::{Chart, DataTable, Study};
+use crate::summary::VariantDetails;
+
+/// Share of the fastest requests of a variant that the picture may leave out.
+const CUT: f64 = 0.002;
+
+/// Where a variant's curve begins.
+fn begin(more: &VariantDetails) -> f64 {
+    let (mut from, mut below) = (more.distribution_from_ms, 0.0);
+    for (to, part) in &more.distribution {
+        below += part;
+        if below > CUT {
+            break;
+        }
+        from = *to;
+    }
+    from
+}
 
 pub fn draw(study: &Study) -> Option<Chart> {
     let members: Vec<_> = study.members.iter().filter(|member| member.more.distribution.len() > 1).collect();
     if members.is_empty() {
         return None;
     }
-    let min = members.iter().map(|member| member.more.distribution_from_ms).fold(f64::INFINITY, f64::min);
     let max = members.iter().filter_map(|member| member.more.distribution.last()).map(|(ms, _)| *ms).fold(0.0, f64::max);
     // Where the fastest requests are few and far from the others, they would take the room of all.
-    let min = min.max(max / 1e5);
+    let min = members.iter().map(|member| begin(member.more)).fold(f64::INFINITY, f64::min).max(max / 1e5);
     let id = "distribution";
     let mut picture = Picture::new(id, 0.0);
     let items: Vec<(usize, &str)> = members.iter().map(|member| (member.series, study.label(member))).collect();
@@ -61,7 +77,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     Some(Chart {
         id,
         caption: "How the successful requests spread over latencies, on a logarithmic axis: the height is the share of the requests for each doubling of the \
-                  latency, so that equal areas are equal numbers of requests. Two humps mean two kinds of requests or of servers."
+                  latency, so that equal areas are equal numbers of requests. Two humps mean two kinds of requests or of servers. At most one in 500 was so fast that it is left of the picture."
             .to_owned(),
         svg: picture.finish(&title),
         table: DataTable::new(&["variant", "up to", "requests"], rows.collect()),

@@ -7,7 +7,9 @@ use super::{Chart, DataTable, Member, Study};
 use crate::summary::LoadMap;
 
 /// Variants that have a map.
-const MAPS_MAX: usize = 6;
+const MAPS_MAX: usize = 8;
+/// The scale is bent by this power, so that small loads differ.
+const BEND: f64 = 0.7;
 /// Cells of the whole picture; where there are more, neighbours in time are averaged.
 const CELLS_MAX: usize = 7000;
 /// Cells to hover, and columns of them in a row of a map.
@@ -21,38 +23,31 @@ pub fn draw(study: &Study) -> Option<Chart> {
         return None;
     }
     let shown = &all[..all.len().min(MAPS_MAX)];
-    let rows = shown[0].1.rows.len();
-    let row = if rows > 30 {
-        6.0
-    } else if rows > 12 {
-        9.0
-    } else {
-        15.0
-    };
-    let label_width = shown[0].1.rows.iter().map(|name| text_width(&short_name(name), TEXT)).fold(0.0, f64::max);
+    let label_width = shown.iter().flat_map(|(_, map)| &map.rows).map(|name| text_width(&short_name(name), TEXT)).fold(0.0, f64::max);
     let left = label_width + 20.0;
     let together = (shown.iter().map(|(_, map)| map.in_system.iter().map(Vec::len).sum::<usize>()).sum::<usize>()).div_ceil(CELLS_MAX);
-    let each = 20.0 + row * rows as f64 + BELOW + 4.0;
+    let height = |map: &LoadMap| row_height(map) * map.rows.len() as f64;
+    let heights: f64 = shown.iter().map(|(_, map)| 20.0 + height(map) + BELOW + 4.0).sum();
     let id = "load";
-    let mut picture = Picture::new(id, 26.0 + each * shown.len() as f64);
+    let mut picture = Picture::new(id, 26.0 + heights);
     key(&picture, left, max);
     let mut top = 24.0;
     for (member, map) in shown {
         let end = member.told.duration_s;
         picture.heading((left, top + 10.0), study.label(member));
-        let place = Place { left, top: top + 20.0, right: WIDTH - 26.0, bottom: top + 20.0 + row * rows as f64 };
+        let place = Place { left, top: top + 20.0, right: WIDTH - 26.0, bottom: top + 20.0 + height(map) };
         let names: Vec<String> = map.rows.iter().map(|name| short_name(name)).collect();
-        let room = (rows as f64 * row / (TEXT + 1.0)) as usize;
+        let room = (height(map) / (TEXT + 1.0)) as usize;
         picture.begin_series(member.series);
         cells(&picture, map, place, end, (max, together));
         picture.end_group();
-        let mut plot = picture.plot_over_time(place, (0.0, end), Axis::names(&names, room).flipped());
-        hover(&mut plot, map, end, (HOVERED_OF_ALL / (rows * shown.len())).clamp(1, HOVERED_MAX));
-        top += each;
+        let mut plot = picture.plain_over_time(place, (0.0, end), Axis::names(&names, room).flipped());
+        hover(&mut plot, map, end, (HOVERED_OF_ALL / (map.rows.len() * shown.len())).clamp(1, HOVERED_MAX));
+        top = place.bottom + BELOW + 4.0;
     }
     let title = study.title("Requests at each server");
     let more = all.len() - shown.len();
-    let cut = if more > 0 { format!(" {more} more variants are not shown.") } else { String::new() };
+    let cut = super::cut(more);
     Some(Chart {
         id,
         caption: format!(
@@ -66,9 +61,18 @@ pub fn draw(study: &Study) -> Option<Chart> {
     })
 }
 
-/// The step of a load: bent, so that small loads differ.
+/// Lower where there are many.
+fn row_height(map: &LoadMap) -> f64 {
+    match map.rows.len() {
+        31.. => 6.0,
+        13..=30 => 9.0,
+        _ => 15.0,
+    }
+}
+
+/// The step of a load.
 fn step(load: f64, max: f64) -> usize {
-    if load <= 0.0 { 0 } else { (((load / max).powf(0.7) * HEAT_STEPS as f64).ceil() as usize).clamp(1, HEAT_STEPS) }
+    if load <= 0.0 { 0 } else { (((load / max).powf(BEND) * HEAT_STEPS as f64).ceil() as usize).clamp(1, HEAT_STEPS) }
 }
 
 /// All cells of a step are one path; neighbours are one rectangle.
@@ -122,7 +126,9 @@ fn key(picture: &Picture, left: f64, max: f64) {
         picture.rect(Place { left: at, top: 4.0, right: at + 18.0, bottom: 15.0 }, Color::Heat(level));
     }
     let at = left + 12.0 + (HEAT_STEPS + 1) as f64 * 18.0 + 6.0;
-    picture.text((at, 10.0), &format!("{} requests at a server", plain(max)), Anchor::Left, Color::Muted);
+    let middle = max * 0.5f64.powf(1.0 / BEND);
+    let told = format!("{} requests at a server; the color in the middle: {}", plain(max), plain(middle));
+    picture.text((at, 10.0), &told, Anchor::Left, Color::Muted);
 }
 
 fn table(shown: &[(&Member, &LoadMap)]) -> DataTable {

@@ -119,6 +119,15 @@ impl<'a> Study<'a> {
     }
 }
 
+/// A sentence on the variants that a picture has no room for.
+fn cut(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        1 => " One more variant is not shown.".to_owned(),
+        _ => format!(" {more} more variants are not shown."),
+    }
+}
+
 /// Draws a picture, or says by `None` that there is nothing to show.
 type Draw = fn(&Study) -> Option<Chart>;
 

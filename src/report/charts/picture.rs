@@ -17,6 +17,8 @@ const HEIGHT_MAX: f64 = 6000.0;
 pub const HOVERED: usize = 80;
 /// More ticks than an axis has: all are drawn.
 const TICKS_MAX: usize = 1000;
+/// Room for the strokes before names at the right of a plot, and beside it.
+pub const STROKES: f64 = 32.0;
 /// Room for tick labels below a plot.
 pub const BELOW: f64 = 20.0;
 
@@ -98,10 +100,19 @@ impl Picture {
     }
 
     /// As `plot`, over time: all such pictures share a crosshair.
-    pub fn plot_over_time(&mut self, place: Place, (from, to): (f64, f64), y: Axis) -> Plot {
+    pub fn plot_over_time(&mut self, place: Place, ends: (f64, f64), y: Axis) -> Plot {
+        self.gridded_over_time(place, ends, y, (true, true))
+    }
+
+    /// As `plot_over_time`, without a grid, which would cross what is drawn below it.
+    pub fn plain_over_time(&mut self, place: Place, ends: (f64, f64), y: Axis) -> Plot {
+        self.gridded_over_time(place, ends, y, (false, false))
+    }
+
+    fn gridded_over_time(&mut self, place: Place, (from, to): (f64, f64), y: Axis, grid: (bool, bool)) -> Plot {
         let whole = self.time.map_or(place, |(_, _, known)| Place { bottom: place.bottom, ..known });
         self.time = Some((from, to, whole));
-        self.plot(place, Axis::time(from, to), y, (true, true))
+        self.plot(place, Axis::time(from, to), y, grid)
     }
 
     pub fn text(&self, (x, y): (f64, f64), text: &str, anchor: Anchor, color: Color) {
@@ -151,15 +162,18 @@ impl Picture {
                 (x, y) = (left, y + 16.0);
             }
             self.begin_series(*series);
-            drawn(
-                self.area
-                    .draw(&PathElement::new([(scaled(x), scaled(y)), (scaled(x + 17.0), scaled(y))], width(Color::Series(*series), 2.2))),
-            );
+            self.stroke((x, x + 17.0), y, *series);
             self.text((x + 22.0, y), name, Anchor::Left, Color::Ink);
             self.end_group();
             x += needed;
         }
         y + 8.0
+    }
+
+    /// A stroke as the lines of a variant are drawn.
+    fn stroke(&self, (from, to): (f64, f64), y: f64, series: usize) {
+        let ends = [(scaled(from), scaled(y)), (scaled(to), scaled(y))];
+        drawn(self.area.draw(&PathElement::new(ends, width(Color::Series(series), 2.2))));
     }
 
     /// Names at the ends of lines, at the right of `x`: (height, series, name); moved apart where they would lie on each other.
@@ -178,8 +192,8 @@ impl Picture {
         }
         for (y, series, name) in labels {
             self.begin_series(series);
-            self.rect(Place { left: x + 4.0, top: y - 1.2, right: x + 13.0, bottom: y + 1.2 }, Color::Series(series));
-            self.text((x + 17.0, y), name, Anchor::Left, Color::Ink);
+            self.stroke((x + 4.0, x + 21.0), y, series);
+            self.text((x + 25.0, y), name, Anchor::Left, Color::Ink);
             self.end_group();
         }
     }
@@ -297,6 +311,18 @@ impl Plot {
         let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
         let outline = [(first.0, floor)].into_iter().chain(points.iter().copied()).chain([(last.0, floor)]);
         drawn(self.chart.draw_series([Polygon::new(outline.collect::<Vec<_>>(), mixed(color, alpha).filled())]));
+    }
+
+    /// An arrowhead at the right end: what it ends goes on beyond the plot.
+    pub fn goes_on(&mut self, y: f64, units: f64, color: Color) {
+        let (x, y) = self.at(self.chart.plotting_area().get_x_range().end, y);
+        let rgb = color.rgb();
+        let color = super::style::css((rgb.0, rgb.1, rgb.2));
+        self.ink.raw(&format!(
+            "<path d=\"M{:.1} {:.1}l{units} {units}l-{units} {units}z\" style=\"fill:{color}\"/>",
+            x - units / 2.0,
+            y - units
+        ));
     }
 
     /// A thin dashed line.
