@@ -1,10 +1,14 @@
 //! Latency against what is swept.
 
 use super::axis::Axis;
-use super::picture::{Anchor, Picture, Place, WIDTH};
+use super::picture::{Anchor, Picture, Place, STROKES, WIDTH};
 use super::style::{Color, TEXT, latency, short_name, text_width};
 use super::{Chart, DataTable, Study};
 use crate::summary::{VariantSummary, short_path};
+
+/// From one variant's interval to the next one's, and from the first one's to the last one's at most, in units of the view box.
+const DODGE: f64 = 5.0;
+const DODGED_MAX: f64 = 40.0;
 
 pub fn draw(study: &Study) -> Option<Chart> {
     let last = &study.summary.variants.last()?.point;
@@ -46,13 +50,15 @@ pub fn draw(study: &Study) -> Option<Chart> {
     };
     let id = "sweep";
     let labels = study.names.iter().map(|name| text_width(name, TEXT)).fold(0.0, f64::max);
-    let place = Place { left: 66.0, top: 26.0, right: WIDTH - labels - 24.0, bottom: 290.0 };
+    let place = Place { left: 66.0, top: 26.0, right: WIDTH - labels - STROKES, bottom: 290.0 };
     let picture = Picture::new(id, place.bottom + 40.0);
     picture.heading((8.0, 10.0), "p99 (line) and mean (faint)");
     let means = || shown.iter().filter_map(|(_, _, told)| told.latency_ms.mean).map(|mean| mean.value).filter(|ms| *ms > 0.0);
     // Room for the intervals, but not for one that would press everything else flat.
     let tops = || shown.iter().filter_map(|(_, _, told)| told.latency_ms.p99?.ci95.map(|(_, high)| high.min(2.0 * max)));
     let (low, high) = (means().fold(min, f64::min), tops().fold(max, f64::max));
+    let (from, to) = axis.ends();
+    let aside = dodge(&(0..values.len()).map(x).collect::<Vec<_>>(), study.names.len(), (to - from) / (place.right - place.left));
     let mut plot = picture.plot(place, axis, Axis::latency(low, high), (true, true));
     let mut ends = Vec::new();
     for (series, name) in study.names.iter().enumerate() {
@@ -61,8 +67,16 @@ pub fn draw(study: &Study) -> Option<Chart> {
         points.sort_by_key(|(place, _)| *place);
         let color = Color::Series(series);
         plot.begin_series(series);
-        plot.broken_line(points.iter().map(|(place, told)| (x(*place), told.latency_ms.mean.map(|mean| mean.value))), color, 0.7);
-        plot.broken_line(points.iter().map(|(place, told)| (x(*place), told.latency_ms.p99.map(|p99| p99.value))), color, 2.0);
+        plot.broken_line(
+            points.iter().map(|(place, told)| (x(*place) + aside(series), told.latency_ms.mean.map(|mean| mean.value))),
+            color,
+            0.7,
+        );
+        plot.broken_line(
+            points.iter().map(|(place, told)| (x(*place) + aside(series), told.latency_ms.p99.map(|p99| p99.value))),
+            color,
+            2.0,
+        );
         for (place, told) in &points {
             let Some(p99) = told.latency_ms.p99 else { continue };
             let interval =
@@ -70,9 +84,9 @@ pub fn draw(study: &Study) -> Option<Chart> {
             let mean = told.latency_ms.mean.map_or_else(String::new, |mean| format!("\nmean {}", latency(mean.value)));
             plot.tip(format!("{} at {}\np99 {}{interval}{mean}", told.name, values[*place], latency(p99.value)));
             if let Some((low, high)) = p99.ci95 {
-                plot.line([(x(*place), low.max(min * 0.5)), (x(*place), high)], color, 1.2);
+                plot.solid((x(*place) + aside(series), low.max(min * 0.5)), (x(*place) + aside(series), high), color, 1.2);
             }
-            plot.dot((x(*place), p99.value), 3.0, color);
+            plot.dot((x(*place) + aside(series), p99.value), 3.0, color);
             plot.no_tip();
         }
         plot.end_group();
@@ -84,6 +98,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     picture.text(((place.left + place.right) / 2.0, place.bottom + 30.0), path, Anchor::Middle, Color::Muted);
     let others: Vec<(String, String)> = last.iter().filter(|(known, _)| known != path).cloned().collect();
     let fixed = if others.is_empty() { String::new() } else { format!(" All at {}.", super::coordinates(&others)) };
+    let beside = if study.names.len() > 1 { " Variants at the same value stand a little beside each other." } else { "" };
     let title = format!("Latency against {}", super::name(short_path(path)));
     let row = |(_, place, told): &(usize, usize, &VariantSummary)| {
         let value = |figure: crate::summary::Figure| figure.map_or_else(String::new, |found| latency(found.value));
@@ -91,11 +106,20 @@ pub fn draw(study: &Study) -> Option<Chart> {
     };
     Some(Chart {
         id,
-        caption: format!("How p99 and mean grow over the sweep, with 95 % intervals.{fixed}"),
+        caption: format!("How p99 and mean grow over the sweep, with 95 % intervals.{beside}{fixed}"),
         svg: picture.finish(&title),
         table: DataTable::new(&["variant", short_path(path), "mean", "p99"], shown.iter().map(row).collect()),
         title,
     })
+}
+
+/// How far a variant stands beside the value that it was run at, so that intervals do not lie on each other; `unit` is what a unit of the
+/// view box is on the axis. All are within a third of the room between two values.
+fn dodge(xs: &[f64], variants: usize, unit: f64) -> impl Fn(usize) -> f64 + use<> {
+    let closest = xs.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
+    let whole = (closest / 3.0).min(DODGED_MAX * unit);
+    let step = (whole / variants as f64).min(DODGE * unit);
+    move |series| (series as f64 - (variants as f64 - 1.0) / 2.0) * step
 }
 
 /// `120/s` is 120.
