@@ -7,7 +7,7 @@ use super::{Chart, DataTable, Study};
 use crate::summary::PathSummary;
 
 /// Ways that are shown, of all variants together.
-const WAYS_MAX: usize = 8;
+const WAYS_MAX: usize = 10;
 const ROW: f64 = 17.0;
 const HEADING: f64 = 22.0;
 
@@ -24,44 +24,90 @@ struct Part {
 
 struct Way<'a> {
     variant: &'a str,
+    class: &'a str,
     heading: String,
     parts: Vec<Part>,
+}
+
+impl Way<'_> {
+    fn ms(&self) -> f64 {
+        self.parts.iter().map(|part| part.ms * part.share).sum()
+    }
+
+    fn height(&self) -> f64 {
+        HEADING + ROW * self.parts.len() as f64 + 8.0
+    }
 }
 
 pub fn draw(study: &Study) -> Option<Chart> {
     let is_one = study.members.len() == 1;
     let ways = study.members.iter().flat_map(|member| member.told.paths.iter().map(move |path| (member, path)));
-    let ways: Vec<Way> = ways
+    let mut ways: Vec<Way> = ways
         .filter(|(_, path)| path.requests.is_some_and(|requests| requests.value > 0.0))
         .map(|(member, path)| {
             let heading = if is_one { short_name(&path.class) } else { format!("{}: {}", study.label(member), short_name(&path.class)) };
-            Way { variant: &member.told.name, heading, parts: parts(path) }
+            Way { variant: &member.told.name, class: &path.class, heading, parts: parts(path) }
         })
         .collect();
+    // Variants of one kind of request are below each other, in the order in which the kinds come.
+    let mut classes: Vec<&str> = Vec::new();
+    ways.iter().for_each(|way| {
+        if !classes.contains(&way.class) {
+            classes.push(way.class)
+        }
+    });
+    ways.sort_by_key(|way| classes.iter().position(|class| *class == way.class));
     let more = ways.len().saturating_sub(WAYS_MAX);
-    let ways = &ways[..ways.len().min(WAYS_MAX)];
-    let longest = ways.iter().map(|way| way.parts.iter().map(|part| part.ms * part.share).sum::<f64>()).fold(0.0, f64::max);
+    ways.truncate(WAYS_MAX);
     if ways.is_empty() {
         return None;
     }
     let left = ways.iter().flat_map(|way| &way.parts).map(|part| text_width(&part.name, TEXT)).fold(0.0, f64::max).min(260.0) + 24.0;
-    let rows: f64 = ways.iter().map(|way| HEADING + ROW * way.parts.len() as f64 + 8.0).sum();
-    let picture = Picture::new("path", rows + 12.0 + BELOW);
-    let place = Place { left, top: 8.0, right: WIDTH - 150.0, bottom: rows + 8.0 };
-    let axis = Axis::up_to(longest, latency);
+    let mut picture = Picture::new("path", 0.0);
+    let mut top = 8.0;
+    for group in ways.chunk_by(|a, b| a.class == b.class) {
+        // An axis for each kind: some take a thousand times as long as others.
+        let longest = group.iter().map(Way::ms).fold(0.0, f64::max);
+        let place = Place { left, top, right: WIDTH - 165.0, bottom: top + group.iter().map(Way::height).sum::<f64>() };
+        waterfalls(&picture, group, place, Axis::up_to(longest, latency));
+        top = place.bottom + BELOW + 8.0;
+    }
+    picture.grow(top - 4.0);
+    let title = study.title("The way of a request, hop by hop");
+    let cut = match more {
+        0 => String::new(),
+        1 => " One more way is not shown.".to_owned(),
+        _ => format!(" {more} more ways are not shown."),
+    };
+    Some(Chart {
+        id: "path",
+        caption: format!(
+            "Mean latency of the requests that were answered at the first try, from the client to the server and back. A stop's bar is the time from being sent \
+             on by the stop before to being sent on there: network, handshakes and waiting. The parts add up to the mean latency. Where only some of the \
+             requests pass, it says how many. Failed: tries that failed there, average of the replications. `@*` stands for all zones, nodes or copies of a \
+             balancer.{cut}"
+        ),
+        svg: picture.finish(&title),
+        table: table(&ways),
+        title,
+    })
+}
+
+/// Ways below each other on one axis.
+fn waterfalls(picture: &Picture, ways: &[Way], place: Place, axis: Axis) {
     let (_, end) = axis.ends();
     picture.plot(place, axis, Axis::names(&[], 0), (true, false));
-    let x = |ms: f64| left + (place.right - left) * (ms / end).clamp(0.0, 1.0);
+    let x = |ms: f64| place.left + (place.right - place.left) * (ms / end).clamp(0.0, 1.0);
     let mut y = place.top;
     for way in ways {
-        picture.heading((8.0, y + 12.0), &way.heading);
+        picture.heading((place.left + 6.0, y + 12.0), &way.heading);
         y += HEADING;
         let mut from = 0.0;
         for part in &way.parts {
             let to = from + part.ms * part.share;
-            picture.text((left - 10.0, y + ROW / 2.0), &part.name, Anchor::Right, Color::Ink);
+            picture.text((place.left - 10.0, y + ROW / 2.0), &part.name, Anchor::Right, Color::Ink);
             picture.tip(Some(format!(
-                "{}: {} of {} of the requests, {} tries failed",
+                "{}: {} for {} of the requests, {} tries failed",
                 part.name,
                 latency(part.ms),
                 share(part.share),
@@ -69,7 +115,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
             )));
             picture.rect(Place { left: x(from), top: y + 3.0, right: x(to).max(x(from) + 1.0), bottom: y + ROW - 3.0 }, part.color);
             picture.tip(None);
-            let told = if part.share > 0.995 { latency(part.ms) } else { format!("{} of {}", latency(part.ms), share(part.share)) };
+            let told = if part.share > 0.995 { latency(part.ms) } else { format!("{} for {}", latency(part.ms), share(part.share)) };
             picture.text((place.right + 10.0, y + ROW / 2.0), &told, Anchor::Left, Color::Muted);
             if part.failed > 0.0 {
                 picture.text((WIDTH - 8.0, y + ROW / 2.0), &format!("{} failed", plain(part.failed)), Anchor::Right, Color::Bad);
@@ -79,19 +125,6 @@ pub fn draw(study: &Study) -> Option<Chart> {
         }
         y += 8.0;
     }
-    let title = study.title("The way of a request, hop by hop");
-    let cut = if more > 0 { format!(" {more} more ways are not shown.") } else { String::new() };
-    Some(Chart {
-        id: "path",
-        caption: format!(
-            "Mean latency of the requests that were answered at the first try, from the client to the server and back. A stop's bar is the time from being sent \
-             on by the stop before to being sent on there: network, handshakes and waiting. The parts add up to the mean latency. Failed: tries that failed there, \
-             average of the replications. `@*` stands for all zones, nodes or copies of a balancer.{cut}"
-        ),
-        svg: picture.finish(&title),
-        table: table(ways),
-        title,
-    })
 }
 
 fn parts(path: &PathSummary) -> Vec<Part> {
