@@ -10,6 +10,7 @@ use crate::summary::VariantDetails;
 const PODS_MAX: usize = 12;
 const VIEWS_MAX: usize = 3;
 const VARIANTS_MAX: usize = 3;
+const POD: f64 = 16.0;
 const ROW: f64 = 14.0;
 const FAILURES: f64 = 46.0;
 
@@ -32,10 +33,10 @@ struct Line<'a> {
 /// States in the order of the key: the word, how it is told, and its color; nothing is drawn for those that are not here.
 const STATES: [(&str, &str, Color); 8] = [
     ("pending", "pending", Color::Grid),
-    ("pulling", "pulling", Color::Heat(1)),
-    ("starting", "starting", Color::Heat(2)),
-    ("running", "not ready", Color::Heat(3)),
-    ("ready", "ready", Color::Heat(5)),
+    ("pulling", "pulling", Color::Heat(2)),
+    ("starting", "starting", Color::Heat(3)),
+    ("running", "not ready", Color::Heat(4)),
+    ("ready", "ready", Color::Heat(6)),
     ("back_off", "back-off", Color::Bad),
     ("terminating", "terminating", Color::Series(4)),
     ("unhealthy", "unhealthy", Color::Bad),
@@ -43,26 +44,30 @@ const STATES: [(&str, &str, Color); 8] = [
 
 fn color(state: &str) -> Option<Color> {
     match state {
-        "initial" => Some(Color::Heat(2)),
-        "healthy" => Some(Color::Heat(5)),
+        "initial" => Some(Color::Heat(3)),
+        "healthy" => Some(Color::Heat(6)),
         "draining" => Some(Color::Series(4)),
         _ => STATES.iter().find(|(word, ..)| *word == state).map(|(.., color)| *color),
     }
 }
 
 pub fn draw(study: &Study) -> Option<Chart> {
-    let shown: Vec<&Member> = study.members.iter().filter(|member| !member.more.pods.is_empty()).take(VARIANTS_MAX).collect();
-    let more = study.members.iter().filter(|member| !member.more.pods.is_empty()).count() - shown.len();
-    let end = shown.first()?.told.duration_s;
-    let all: Vec<(&Member, Vec<Line>)> = shown.iter().map(|member| (*member, lines(member.more, end))).collect();
+    let end = study.members.first()?.told.duration_s;
+    let mut all: Vec<(&Member, Vec<Line>)> = study.members.iter().map(|member| (member, lines(member.more, end))).collect();
+    all.retain(|(_, lines)| !lines.is_empty());
+    if all.is_empty() {
+        return None;
+    }
+    let more = all.len().saturating_sub(VARIANTS_MAX);
+    all.truncate(VARIANTS_MAX);
     let is_titled = all.len() > 1;
     let block = |lines: &[Line]| {
-        let rows: f64 = lines.iter().map(|line| ROW * (1 + line.views.len()) as f64 + 6.0).sum();
+        let rows: f64 = lines.iter().map(|line| POD + ROW * line.views.len() as f64 + 6.0).sum();
         rows + FAILURES + if is_titled { 20.0 } else { 0.0 }
     };
     let height: f64 = all.iter().map(|(_, lines)| block(lines)).sum();
     let names = all.iter().flat_map(|(_, lines)| lines).flat_map(|line| line.views.iter().map(|(view, _)| view.as_str()).chain([line.pod]));
-    let left = names.map(|name| text_width(&short_name(name), TEXT)).fold(text_width("failed/s", TEXT), f64::max).min(240.0) + 24.0;
+    let left = names.map(|name| text_width(&short_name(name), TEXT)).fold(text_width("nothing failed", TEXT), f64::max).min(240.0) + 24.0;
     let mut picture = Picture::new("control-plane", 0.0);
     let top = key(&picture, left);
     picture.grow(top + height + BELOW + 4.0);
@@ -72,13 +77,13 @@ pub fn draw(study: &Study) -> Option<Chart> {
     let mut y = top + 4.0;
     for (member, lines) in &all {
         if is_titled {
-            picture.heading((8.0, y + 8.0), study.label(member));
+            picture.heading((left + 6.0, y + 8.0), study.label(member));
             y += 20.0;
         }
         for line in lines {
             picture.text((left - 10.0, y + 5.0), &short_name(line.pod), Anchor::Right, Color::Ink);
             bars(&picture, line.pod, &line.phases, (y, y + 10.0), &x);
-            y += ROW;
+            y += POD;
             for (view, stretches) in &line.views {
                 picture.text((left - 10.0, y + 3.0), &short_name(view), Anchor::Right, Color::Muted);
                 bars(&picture, &format!("{} at {view}", line.pod), stretches, (y, y + 6.0), &x);
@@ -91,7 +96,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     }
     let title = study.title("Pods, targets and failures over time");
     let rows = all.iter().flat_map(|(member, lines)| table_rows(member, lines)).collect();
-    let cut = if more > 0 { format!(" {more} more variants are not shown.") } else { String::new() };
+    let cut = super::cut(more);
     Some(Chart {
         id: "control-plane",
         caption: format!(
@@ -143,7 +148,9 @@ fn bars(picture: &Picture, what: &str, stretches: &[Stretch], (top, bottom): (f6
 fn failures(picture: &Picture, more: &VariantDetails, left: f64, (top, bottom): (f64, f64), x: &impl Fn(f64) -> f64) {
     let series = &more.timeseries;
     let most = series.failed_rps.iter().copied().fold(0.0, f64::max);
-    picture.text((left - 10.0, bottom - 4.0), "failed/s", Anchor::Right, Color::Muted);
+    let told = if most > 0.0 { "failed/s" } else { "nothing failed" };
+    picture.text((left - 10.0, bottom - 4.0), told, Anchor::Right, Color::Muted);
+    picture.rect(Place { left, top: bottom, right: x(f64::INFINITY), bottom: bottom + 0.6 }, Color::Grid);
     for (bin, failed) in series.failed_rps.iter().enumerate().filter(|(_, failed)| **failed > 0.0) {
         let (from, to) = (bin as f64 * series.bin_s, (bin + 1) as f64 * series.bin_s);
         picture.tip(Some(format!("{} failed a second from {} to {}", plain(*failed), moment(from), moment(to))));
@@ -197,8 +204,8 @@ fn lines(more: &VariantDetails, end: f64) -> Vec<Line<'_>> {
 fn stretches<'a>(changes: impl Iterator<Item = (f64, &'a String)>, end: f64) -> Vec<Stretch> {
     let mut stretches: Vec<Stretch> = Vec::new();
     for (at, state) in changes {
-        // A target that drains fails its checks as soon as its pod is gone; it drains all the same.
-        if state == "unhealthy" && stretches.last().is_some_and(|last| last.state == "draining") {
+        // A target that drains or is gone fails its checks; it drains, or is gone, all the same.
+        if state == "unhealthy" && stretches.last().is_some_and(|last| last.state == "draining" || last.state == "out") {
             continue;
         }
         if let Some(last) = stretches.last_mut() {
