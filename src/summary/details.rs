@@ -14,7 +14,7 @@ use crate::model::plan::{FaultKind, TargetRef, Topology};
 use crate::units::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::ser::CompactFormatter;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bins of the time series of all variants together, and of one.
 const BINS_OF_ALL: usize = 4800;
@@ -29,6 +29,8 @@ const MAPS_MAX: usize = 16;
 const SIGHTINGS_MAX: usize = 2000;
 /// Steps of the percentiles' curve to a nine, and requests that its last point has beyond it.
 const STEPS_PER_NINE: f64 = 20.0;
+/// Shares that people ask for and that are not among those steps: what the pictures say of them is what the summary says.
+const BETWEEN: [f64; 3] = [0.5, 0.75, 0.95];
 const BEYOND_LAST: f64 = 10.0;
 /// Buckets of the distribution.
 const BUCKETS: usize = 60;
@@ -53,7 +55,7 @@ pub struct SourceText {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VariantDetails {
     /// Latency by percentile, of the successful requests of all replications: (share of requests at or below, milliseconds), from 0 up
-    /// to the last share that ten requests lie beyond. Shares are spaced evenly in the number of nines.
+    /// to the last share that ten requests lie beyond. Shares are spaced evenly in the number of nines; 50, 75 and 95 % are among them.
     pub percentiles: Vec<(f64, f64)>,
     /// Distribution of the same latencies: (upper end of the bucket in milliseconds, share of the requests in it), buckets of equal
     /// ratio; the first begins at `distribution_from_ms`.
@@ -61,7 +63,8 @@ pub struct VariantDetails {
     pub distribution_from_ms: f64,
     /// Mean latency of users by percentile: (share of the users at or below, milliseconds), in hundredths.
     pub users: Vec<(f64, f64)>,
-    /// Weight of each server over the sum of all, in the order of the summary's servers.
+    /// Weight of each server over the sum of all that were ever there, in the order of the summary's servers; 0 for the others, such as
+    /// places of pods that were never made.
     pub weight_shares: Vec<f64>,
     pub timeseries: Timeseries,
     /// Load by server over time; absent where there is too much of it.
@@ -100,7 +103,7 @@ pub struct Timeseries {
 }
 
 /// A heat map: rows are servers (of at most 60: where there are more, some in a row of neighbours are averaged), columns bins of time, at
-/// most 150.
+/// most 150. Servers that were never there have no row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoadMap {
     pub bin_s: f64,
@@ -181,15 +184,16 @@ fn variant_details(variant: &Compiled, results: &Accumulator, limits: Limits) ->
     let hundredths = (0..=100).map(|hundredth| f64::from(hundredth) / 100.0);
     let returns = results.runs.iter().any(|run| run.affinity.requests > 0);
     let story = Story::new(variant, results.history.as_ref());
+    let there = ever_there(&results.timeline, variant.topology.servers.len());
     let (pods, targets) = pods::changes(variant, results.history.as_ref(), SIGHTINGS_MAX);
     VariantDetails {
         percentiles: percentiles(&latency),
         distribution,
         distribution_from_ms,
         users: hundredths.filter_map(|share| Some((share, users.quantile_ms(share)?))).collect(),
-        weight_shares: weight_shares(&variant.topology),
+        weight_shares: weight_shares(&variant.topology, &there),
         timeseries: timeseries(&results.timeline, variant.duration, limits.bins, returns),
-        load: load_map(&results.timeline, variant, limits.columns),
+        load: load_map(&results.timeline, variant, &there, limits.columns),
         faults: story.faults,
         rotation: story.rotation,
         checks: story.checks,
@@ -202,8 +206,11 @@ fn variant_details(variant: &Compiled, results: &Accumulator, limits: Limits) ->
 fn percentiles(latency: &Latencies) -> Vec<(f64, f64)> {
     let nines = libm::log10(latency.count() as f64 / BEYOND_LAST).max(0.0);
     let steps = (nines * STEPS_PER_NINE) as u32;
-    let shares = (0..=steps).map(|step| 1.0 - libm::pow(10.0, -f64::from(step) / STEPS_PER_NINE));
-    shares.filter_map(|share| Some((share, latency.quantile_ms(share)?))).collect()
+    let mut shares: Vec<f64> = (0..=steps).map(|step| 1.0 - libm::pow(10.0, -f64::from(step) / STEPS_PER_NINE)).collect();
+    let last = shares[steps as usize];
+    shares.extend(BETWEEN.into_iter().filter(|share| *share < last));
+    shares.sort_by(f64::total_cmp);
+    shares.into_iter().filter_map(|share| Some((share, latency.quantile_ms(share)?))).collect()
 }
 
 /// The lower end, and the buckets. Latencies below a millionth of the largest are in the first.
@@ -224,9 +231,19 @@ fn distribution(latency: &Latencies) -> (f64, Vec<(f64, f64)>) {
     (from, buckets.collect())
 }
 
-fn weight_shares(topology: &Topology) -> Vec<f64> {
-    let total: f64 = topology.servers.iter().map(|server| f64::from(server.weight)).sum();
-    topology.servers.iter().map(|server| f64::from(server.weight) / total).collect()
+/// Which servers were up, or asked, at any time of any replication; all where nothing is known.
+fn ever_there(timeline: &Timeline, servers: usize) -> Vec<bool> {
+    let mut there = vec![false; servers];
+    for bins in timeline.server_bins.chunks(timeline.servers.max(1)) {
+        there.iter_mut().zip(bins).for_each(|(there, bin)| *there |= bin.up > 0.0 || bin.attempts > 0.0);
+    }
+    if there.contains(&true) { there } else { vec![true; servers] }
+}
+
+fn weight_shares(topology: &Topology, there: &[bool]) -> Vec<f64> {
+    let weights = topology.servers.iter().zip(there).map(|(server, there)| if *there { f64::from(server.weight) } else { 0.0 });
+    let total: f64 = weights.clone().sum();
+    weights.map(|weight| weight / total).collect()
 }
 
 // ---- Over time --------------------------------------------------------------------------------------------------------
@@ -259,18 +276,18 @@ fn short(value: f64) -> f64 {
     format!("{value:.4e}").parse().unwrap_or(value)
 }
 
-fn load_map(timeline: &Timeline, variant: &Compiled, columns_max: usize) -> Option<LoadMap> {
+fn load_map(timeline: &Timeline, variant: &Compiled, there: &[bool], columns_max: usize) -> Option<LoadMap> {
     if timeline.servers == 0 || columns_max == 0 || timeline.runs == 0 {
         return None;
     }
     let bins = timeline.server_bins.len() / timeline.servers;
-    let (down, across) = (timeline.servers.div_ceil(ROWS_MAX), bins.div_ceil(columns_max).max(1));
-    let names: Vec<&str> = variant.topology.servers.iter().map(|server| server.name.as_str()).collect();
-    let rows: Vec<&[&str]> = names.chunks(down).collect();
+    let places: Vec<usize> = (0..timeline.servers).filter(|place| there.get(*place).copied().unwrap_or(true)).collect();
+    let (down, across) = (places.len().div_ceil(ROWS_MAX), bins.div_ceil(columns_max).max(1));
+    let rows: Vec<&[usize]> = places.chunks(down).collect();
     let mean = |row: usize, column: usize, of: fn(&ServerBin) -> f32| {
-        let (servers, bins) = (row * down..(row * down + rows[row].len()), column * across..((column + 1) * across).min(bins));
+        let (servers, bins) = (rows[row], column * across..((column + 1) * across).min(bins));
         let cells = (bins.len() * servers.len()) as f64 * f64::from(timeline.runs);
-        let sums = bins.flat_map(|bin| servers.clone().map(move |server| (bin, server)));
+        let sums = bins.flat_map(|bin| servers.iter().map(move |server| (bin, *server)));
         short(sums.map(|(bin, server)| f64::from(of(&timeline.server_bins[bin * timeline.servers + server]))).sum::<f64>() / cells)
     };
     let columns = bins.div_ceil(across);
@@ -279,15 +296,16 @@ fn load_map(timeline: &Timeline, variant: &Compiled, columns_max: usize) -> Opti
         bin_s: timeline.bin.as_secs_f64() * across as f64,
         in_system: map(|server| server.in_system),
         waiting: map(|server| server.waiting),
-        rows: rows.iter().map(|names| row_name(names)).collect(),
+        rows: rows.iter().map(|places| row_name(variant, places)).collect(),
     })
 }
 
-fn row_name(names: &[&str]) -> String {
-    match names {
+fn row_name(variant: &Compiled, places: &[usize]) -> String {
+    let name = |place: usize| &variant.topology.servers[place].name;
+    match places {
         [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first, .., last] => format!("{first} to {last}"),
+        [one] => name(*one).clone(),
+        [first, .., last] => format!("{} to {}", name(*first), name(*last)),
     }
 }
 
@@ -331,13 +349,25 @@ impl Story {
         concerned.extend(rotation.clone().map(|seen| target_name(topology, seen)));
         let checks: Vec<Sighting> = checks.map(sighting).filter(|seen| concerned.contains(&seen.target)).collect();
         let is_cut = history.is_cut || spells.len().max(rotation.clone().count()).max(checks.len()) > SIGHTINGS_MAX;
-        Story {
-            faults,
-            rotation: rotation.take(SIGHTINGS_MAX).map(sighting).collect(),
-            checks: checks.into_iter().take(SIGHTINGS_MAX).collect(),
-            is_cut,
-        }
+        let checks = thinned(checks);
+        Story { faults, rotation: rotation.take(SIGHTINGS_MAX).map(sighting).collect(), checks, is_cut }
     }
+}
+
+/// Where there are too many checks: those that failed, and of those that passed every second, third, ... of a target.
+fn thinned(mut checks: Vec<Sighting>) -> Vec<Sighting> {
+    if checks.len() > SIGHTINGS_MAX {
+        let failed = checks.iter().filter(|check| !check.is_good).count();
+        let every = (checks.len() - failed).div_ceil((SIGHTINGS_MAX.saturating_sub(failed)).max(1));
+        let mut passed: BTreeMap<(String, String), usize> = BTreeMap::new();
+        checks.retain(|check| {
+            let number = passed.entry((check.balancer.clone(), check.target.clone())).or_default();
+            *number += usize::from(check.is_good);
+            !check.is_good || (*number).is_multiple_of(every)
+        });
+        checks.truncate(SIGHTINGS_MAX);
+    }
+    checks
 }
 
 fn target_name(topology: &Topology, seen: &Sight) -> String {
@@ -373,7 +403,8 @@ mod tests {
         let told_variant = &told.variants[0];
         // 1000 requests: two nines, and ten requests beyond the last.
         let (first, last) = (told_variant.percentiles[0], *told_variant.percentiles.last().unwrap());
-        assert_eq!((first.0, told_variant.percentiles.len()), (0.0, 41));
+        assert_eq!((first.0, told_variant.percentiles.len()), (0.0, 44));
+        assert!(told_variant.percentiles.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1));
         assert!((last.0 - 0.99).abs() < 1e-12 && (last.1 - 10.0).abs() < 0.01, "{last:?}");
         assert!((told_variant.distribution.iter().map(|(_, share)| share).sum::<f64>() - 1.0).abs() < 1e-12);
         assert_eq!(told_variant.distribution.last().unwrap().0, 40.0);

@@ -13,6 +13,8 @@ const VARIANTS_MAX: usize = 4;
 /// A server with what is known of it.
 struct Line<'a> {
     server: &'a str,
+    /// Else it is another balancer, which has no state of its own.
+    is_server: bool,
     spans: Vec<&'a FaultSpan>,
     /// Balancers that check it.
     balancers: Vec<&'a str>,
@@ -20,27 +22,28 @@ struct Line<'a> {
 
 pub fn draw(study: &Study) -> Option<Chart> {
     // Variants differ only in what their balancers see; where they see the same, one is enough.
-    let mut shown: Vec<&Member> = Vec::new();
-    for member in study.members.iter().filter(|member| !lines(member.more).is_empty()) {
-        let is_known = shown.iter().any(|known| known.more.rotation == member.more.rotation && known.more.faults == member.more.faults);
-        if !is_known {
-            shown.push(member);
+    let mut shown: Vec<(&Member, usize)> = Vec::new();
+    for member in study.members.iter().filter(|member| !lines(member).is_empty()) {
+        let is_same = |known: &Member| known.more.rotation == member.more.rotation && known.more.faults == member.more.faults;
+        match shown.iter_mut().find(|(known, _)| is_same(known)) {
+            Some((_, others)) => *others += 1,
+            None => shown.push((member, 0)),
         }
     }
-    let more = shown.len().saturating_sub(VARIANTS_MAX);
+    let more = shown.iter().skip(VARIANTS_MAX).map(|(_, others)| 1 + others).sum();
     shown.truncate(VARIANTS_MAX);
-    let end = shown.first()?.told.duration_s;
-    let all: Vec<(&Member, Vec<Line>)> = shown.iter().map(|member| (*member, lines(member.more))).collect();
+    let end = shown.first()?.0.told.duration_s;
+    let all: Vec<(&Member, usize, Vec<Line>)> = shown.iter().map(|(member, others)| (*member, *others, lines(member))).collect();
     let is_titled = all.len() > 1;
     let rows = |line: &Line| 1 + line.balancers.len();
     let height: f64 = all
         .iter()
-        .map(|(_, lines)| lines.iter().map(|line| rows(line) as f64 * 15.0 + 8.0).sum::<f64>() + if is_titled { 20.0 } else { 0.0 })
+        .map(|(_, _, lines)| lines.iter().map(|line| rows(line) as f64 * 15.0 + 8.0).sum::<f64>() + if is_titled { 20.0 } else { 0.0 })
         .sum();
     let label = |line: &Line| {
         text_width(&short_name(line.server), TEXT).max(line.balancers.iter().map(|name| text_width(&view(name), TEXT)).fold(0.0, f64::max))
     };
-    let left = all.iter().flat_map(|(_, lines)| lines).map(label).fold(0.0, f64::max) + 24.0;
+    let left = all.iter().flat_map(|(_, _, lines)| lines).map(label).fold(0.0, f64::max) + 24.0;
     let id = "failover";
     let mut picture = Picture::new(id, height + 26.0 + BELOW);
     let place = Place { left, top: 22.0, right: WIDTH - 26.0, bottom: height + 22.0 };
@@ -48,14 +51,17 @@ pub fn draw(study: &Study) -> Option<Chart> {
     picture.plot_over_time(place, (0.0, end), Axis::names(&[], 0));
     let x = |at: f64| left + (place.right - left) * (at / end).clamp(0.0, 1.0);
     let mut y = place.top + 4.0;
-    for (member, lines) in &all {
+    for (member, others, lines) in &all {
         if is_titled {
-            picture.heading((left, y + 8.0), study.label(member));
+            let alike = if *others > 0 { format!(", and {others} more that saw the same") } else { String::new() };
+            picture.heading((left + 6.0, y + 8.0), &format!("{}{alike}", study.label(member)));
             y += 20.0;
         }
         for line in lines {
             picture.text((left - 10.0, y + 6.0), &short_name(line.server), Anchor::Right, Color::Ink);
-            picture.rect(Place { left, top: y + 1.0, right: place.right, bottom: y + 12.0 }, Color::Heat(2));
+            if line.is_server {
+                picture.rect(Place { left, top: y + 1.0, right: place.right, bottom: y + 12.0 }, Color::Heat(2));
+            }
             for span in &line.spans {
                 picture.tip(Some(format!("{}: {} to {}", span.fault, moment(span.from_s), moment(span.to_s))));
                 let bar = Place { left: x(span.from_s), top: y + 1.0, right: x(span.to_s).max(x(span.from_s) + 1.0), bottom: y + 12.0 };
@@ -83,13 +89,14 @@ pub fn draw(study: &Study) -> Option<Chart> {
         }
     }
     let title = study.title("Faults, and when the balancers noticed");
-    let rows = all.iter().flat_map(|(member, lines)| table_rows(member, lines, end)).collect();
-    let cut = if more > 0 { format!(" {more} more variants are not shown.") } else { String::new() };
+    let rows = all.iter().flat_map(|(member, _, lines)| table_rows(member, lines, end)).collect();
+    let cut = super::cut(more);
+    let thinned = if all.iter().any(|(member, ..)| member.more.is_cut) { " (there were too many: some are left out)" } else { "" };
     Some(Chart {
         id,
         caption: format!(
             "The first replication. Above: the true state of the server. Below: what the balancer thought of it, with its health checks as ticks, the \
-             long ones failed. Where the upper bar is red and the lower one is not orange, requests are sent to a server that does not answer.{cut}"
+             long ones failed{thinned}. Where the upper bar is red and the lower one is not orange, requests are sent to a server that does not answer.{cut}"
         ),
         svg: picture.finish(&title),
         table: DataTable::new(&["variant", "server", "what", "from", "to"], rows),
@@ -117,7 +124,8 @@ fn key(picture: &Picture, left: f64) {
 }
 
 /// The servers that something happened to, those struck first in front.
-fn lines(more: &VariantDetails) -> Vec<Line<'_>> {
+fn lines<'a>(member: &Member<'a>) -> Vec<Line<'a>> {
+    let Member { told, more, .. } = *member;
     let struck = more.faults.iter().flat_map(|span| &span.servers);
     let mut servers: Vec<&str> = Vec::new();
     for server in struck.chain(more.rotation.iter().map(|seen| &seen.target)) {
@@ -125,7 +133,7 @@ fn lines(more: &VariantDetails) -> Vec<Line<'_>> {
             servers.push(server);
         }
     }
-    let line = |server: &'_ str| {
+    let line = |server: &str| {
         let mut balancers: Vec<&str> = Vec::new();
         for seen in more.checks.iter().chain(&more.rotation).filter(|seen| seen.target == server) {
             if !balancers.contains(&seen.balancer.as_str()) {
@@ -136,6 +144,7 @@ fn lines(more: &VariantDetails) -> Vec<Line<'_>> {
     };
     let found = servers.iter().take(SERVERS_MAX).map(|server| Line {
         server,
+        is_server: told.servers.iter().any(|known| known.name == *server),
         spans: more.faults.iter().filter(|span| span.servers.iter().any(|struck| struck == server)).collect(),
         balancers: line(server),
     });

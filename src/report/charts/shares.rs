@@ -1,37 +1,54 @@
 //! What share of the attempts each server got, against its weight.
 
 use super::axis::Axis;
-use super::picture::{BELOW, Picture, Place, WIDTH};
+use super::picture::{BELOW, Picture, Place, STROKES, WIDTH};
 use super::style::{Color, TEXT, plain, share, short_name, text_width};
 use super::{Chart, DataTable, Member, Study};
+use crate::stats::Estimate;
 
 /// Servers that have a row each; of more only how far they are from their weight, in order.
 const ROWS_MAX: usize = 24;
+/// Servers of a variant that the table tells.
+const TOLD_MAX: usize = 200;
 
 pub fn draw(study: &Study) -> Option<Chart> {
     let members: Vec<&Member> =
         study.members.iter().filter(|member| member.told.servers.iter().any(|server| server.share.is_some())).collect();
-    let servers = members.first()?.told.servers.len();
-    // Variants may differ in their servers; those of the first tell the rows.
-    let members: Vec<&Member> = members.into_iter().filter(|member| member.told.servers.len() == servers).collect();
-    if servers < 2 {
+    // Variants may differ in their servers.
+    let mut servers: Vec<&str> = Vec::new();
+    for got in members.iter().flat_map(|member| all_there(member)) {
+        if !servers.contains(&got.name) {
+            servers.push(got.name);
+        }
+    }
+    if servers.len() < 2 {
         return None;
     }
     let title = study.title("Share of each server");
-    let (svg, caption) = if servers <= ROWS_MAX { rows(study, &members, &title) } else { ranked(study, &members, &title) };
-    let row = |member: &&Member, server: usize| {
-        let told = &member.told.servers[server];
-        let weight = member.more.weight_shares.get(server).map_or_else(String::new, |weight| share(*weight));
-        vec![member.told.name.clone(), told.name.clone(), told.share.map_or_else(String::new, |found| share(found.value)), weight]
-    };
-    let rows = members.iter().flat_map(|member| (0..servers.min(200)).map(move |server| row(member, server)));
+    let (svg, caption) = if servers.len() <= ROWS_MAX { rows(study, &members, &servers, &title) } else { ranked(study, &members, &title) };
+    let row = |member: &Member, got: Got| vec![member.told.name.clone(), got.name.to_owned(), share(got.share.value), share(got.weight)];
+    let rows = members.iter().flat_map(|member| all_there(member).take(TOLD_MAX).map(move |got| row(member, got)));
     let table = DataTable::new(&["variant", "server", "share", "weight's share"], rows.collect());
-    Some(Chart { id: "shares", title, caption: caption.to_owned(), svg, table })
+    let is_cut = members.iter().any(|member| all_there(member).count() < member.told.servers.len());
+    let absent = if is_cut { " Servers that were never there, such as places of pods that were not made, are left out." } else { "" };
+    Some(Chart { id: "shares", title, caption: format!("{caption}{absent}"), svg, table })
 }
 
-fn rows(study: &Study, members: &[&Member], title: &str) -> (String, &'static str) {
-    let servers = &members[0].told.servers;
-    let names: Vec<String> = servers.iter().map(|server| short_name(&server.name)).collect();
+/// What a server got, and what its weight would give it.
+struct Got<'a> {
+    name: &'a str,
+    share: Estimate,
+    weight: f64,
+}
+
+/// The servers of a variant that were there.
+fn all_there<'a>(member: &'a Member) -> impl Iterator<Item = Got<'a>> {
+    let servers = member.told.servers.iter().zip(&member.more.weight_shares);
+    servers.filter_map(|(server, weight)| (*weight > 0.0).then_some(Got { name: &server.name, share: server.share?, weight: *weight }))
+}
+
+fn rows(study: &Study, members: &[&Member], servers: &[&str], title: &str) -> (String, &'static str) {
+    let names: Vec<String> = servers.iter().map(|name| short_name(name)).collect();
     let left = names.iter().map(|name| text_width(name, TEXT)).fold(0.0, f64::max) + 20.0;
     let row = (6.0 * members.len() as f64 + 6.0).clamp(16.0, 46.0);
     let mut picture = Picture::new("shares", 0.0);
@@ -39,15 +56,13 @@ fn rows(study: &Study, members: &[&Member], title: &str) -> (String, &'static st
     let top = picture.legend((8.0, 8.0), &items) + 4.0;
     let place = Place { left, top, right: WIDTH - 20.0, bottom: top + row * names.len() as f64 };
     picture.grow(place.bottom + BELOW + 4.0);
-    let shares = members.iter().flat_map(|member| member.told.servers.iter().filter_map(|server| server.share)).map(|found| found.value);
-    let weights = members.iter().flat_map(|member| member.more.weight_shares.iter().copied());
-    let max = shares.chain(weights).fold(0.0, f64::max);
+    let max = members.iter().flat_map(|member| all_there(member)).map(|got| got.share.value.max(got.weight)).fold(0.0, f64::max);
     let mut plot = picture.plot(place, Axis::up_to(max, share), Axis::names(&names, 100).flipped(), (true, false));
-    for (place, _) in servers.iter().enumerate() {
+    for (place, server) in servers.iter().enumerate() {
+        let mut marked: Vec<f64> = Vec::new();
         for (number, member) in members.iter().enumerate() {
             let y = place as f64 + (number as f64 + 1.0) / (members.len() as f64 + 1.0);
-            let Some(found) = member.told.servers[place].share else { continue };
-            let weight = member.more.weight_shares.get(place).copied().unwrap_or(0.0);
+            let Some(Got { share: found, weight, .. }) = all_there(member).find(|got| got.name == *server) else { continue };
             let interval =
                 found.ci95.map_or_else(String::new, |(low, high)| format!(" (95 % CI {} to {})", share(low.max(0.0)), share(high)));
             plot.begin_series(member.series);
@@ -56,20 +71,24 @@ fn rows(study: &Study, members: &[&Member], title: &str) -> (String, &'static st
             plot.dot((found.value, y), 3.0, Color::Series(member.series));
             plot.no_tip();
             plot.end_group();
+            // Where variants give it different weights, each has its mark.
+            if !marked.contains(&weight) {
+                marked.push(weight);
+            }
         }
-        let weight = members[0].more.weight_shares.get(place).copied().unwrap_or(0.0);
-        plot.line([(weight, place as f64 + 0.06), (weight, place as f64 + 0.94)], Color::Ink, 1.4);
+        for weight in &marked {
+            plot.line([(*weight, place as f64 + 0.06), (*weight, place as f64 + 0.94)], Color::Ink, 1.4);
+        }
     }
     let caption = "Dots: the share of all attempts that a server got. Upright marks: the share that its weight would give it. A server far to the right of its \
-                   mark works more than its weight says; a fault takes servers to the left.";
+                   mark works more than its weight says; a fault takes servers to the left, and so does coming late.";
     (picture.finish(title), caption)
 }
 
 /// Many servers: share over weight's share, from the least to the most.
 fn ranked(study: &Study, members: &[&Member], title: &str) -> (String, &'static str) {
     let curve = |member: &Member| {
-        let ratios = member.told.servers.iter().zip(&member.more.weight_shares);
-        let mut ratios: Vec<f64> = ratios.filter_map(|(server, weight)| (*weight > 0.0).then_some(server.share?.value / weight)).collect();
+        let mut ratios: Vec<f64> = all_there(member).map(|got| got.share.value / got.weight).collect();
         ratios.sort_by(f64::total_cmp);
         ratios
     };
@@ -77,7 +96,7 @@ fn ranked(study: &Study, members: &[&Member], title: &str) -> (String, &'static 
     let max = curves.iter().flatten().copied().fold(1.0, f64::max);
     let servers = curves.iter().map(Vec::len).max().unwrap_or(1);
     let labels = members.iter().map(|member| text_width(study.label(member), TEXT)).fold(0.0, f64::max);
-    let place = Place { left: 50.0, top: 14.0, right: WIDTH - labels - 24.0, bottom: 250.0 };
+    let place = Place { left: 50.0, top: 14.0, right: WIDTH - labels - STROKES, bottom: 250.0 };
     let picture = Picture::new("shares", place.bottom + BELOW + 6.0);
     let rank = |at: f64| if at == 0.0 { "least".to_owned() } else { plain(at) };
     let mut plot = picture.plot(
