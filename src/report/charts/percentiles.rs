@@ -1,8 +1,8 @@
 //! Latency by percentile, on an axis that gives every nine as much room as the one before.
 
 use super::axis::Axis;
-use super::picture::{HOVERED, Picture, Place, WIDTH};
-use super::style::{Color, TEXT, latency, share, text_width};
+use super::picture::{HOVERED, Picture, Place, STROKES, WIDTH};
+use super::style::{Color, TEXT, latency, nearly_all, text_width};
 use super::{Chart, DataTable, Study};
 
 /// The axis reaches down to the least latency at this share.
@@ -23,7 +23,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     }
     let id = "latency-percentiles";
     let label_width = curves.iter().map(|member| text_width(study.label(member), TEXT)).fold(0.0, f64::max);
-    let place = Place { left: 66.0, top: 16.0, right: WIDTH - label_width - 24.0, bottom: 300.0 };
+    let place = Place { left: 66.0, top: 16.0, right: WIDTH - label_width - STROKES, bottom: 300.0 };
     let picture = Picture::new(id, place.bottom + 38.0);
     let mut plot = picture.plot(place, Axis::nines(nines_max), Axis::latency(min, max), (true, true));
     let mut ends = Vec::new();
@@ -44,7 +44,8 @@ pub fn draw(study: &Study) -> Option<Chart> {
         let wanted = 1.0 - 10f64.powf(-steps[step]);
         let lines =
             curves.iter().filter_map(|member| Some(format!("{}: {}", study.label(member), latency(at(&member.more.percentiles, wanted)?))));
-        std::iter::once(format!("{} of the requests took at most", share(wanted))).chain(lines).collect::<Vec<_>>().join("\n")
+        let head = if step == 0 { "the fastest took".to_owned() } else { format!("{} of the requests took at most", nearly_all(wanted)) };
+        std::iter::once(head).chain(lines).collect::<Vec<_>>().join("\n")
     });
     picture.end_labels(place.right, (place.top, place.bottom), ends);
     picture.text(
@@ -59,7 +60,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
         let values = told.iter().map(|share| at(&member.more.percentiles, *share).map_or_else(String::new, latency));
         std::iter::once(member.told.name.clone()).chain(values).collect()
     };
-    let columns: Vec<String> = std::iter::once("variant".to_owned()).chain(told.iter().map(|told| share(*told))).collect();
+    let columns: Vec<String> = std::iter::once("variant".to_owned()).chain(told.iter().map(|told| nearly_all(*told))).collect();
     Some(Chart {
         id,
         caption: "How long all but the slowest requests took: at 99 %, one request in a hundred took longer. Each line ends where ten requests are left \

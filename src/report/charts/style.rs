@@ -132,7 +132,9 @@ pub fn plain(value: f64) -> String {
         _ if size >= 9.995 => 1,
         _ if size >= 0.9995 => 2,
         _ if size >= 0.0995 => 3,
-        _ => 5,
+        _ if size >= 0.009_95 => 4,
+        _ if size >= 0.000_995 => 5,
+        _ => 6,
     };
     let text = format!("{value:.digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { super::super::whole(value) }
@@ -141,6 +143,14 @@ pub fn plain(value: f64) -> String {
 /// A share: `12.5 %`.
 pub fn share(share: f64) -> String {
     format!("{} %", plain(share * 100.0))
+}
+
+/// A share near 1, with two digits of what is missing: `50 %`, `96.8 %`, `99.997 %`.
+pub fn nearly_all(share: f64) -> String {
+    let missing = ((1.0 - share) * 100.0).max(1e-12);
+    let digits = (1.0 - missing.log10().floor()).max(1.0) as usize;
+    let text = format!("{:.digits$}", share * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// A moment of a run: `90 s`, `2:30`, `1:02:30`.
@@ -155,6 +165,14 @@ pub fn moment(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_and_nines_as_many_as_they_need() {
+        let told = [123.4, 12.34, 1.234, 0.1234, 0.012_34, 0.001_234, 0.000_123_4].map(plain);
+        assert_eq!(told, ["123", "12.3", "1.23", "0.123", "0.0123", "0.00123", "0.000123"]);
+        let told = [0.0, 0.2057, 0.5, 0.9, 0.968_377, 0.99, 0.996_838, 0.9999, 0.999_968_4, 0.999_999].map(nearly_all);
+        assert_eq!(told, ["0 %", "20.6 %", "50 %", "90 %", "96.8 %", "99 %", "99.68 %", "99.99 %", "99.9968 %", "99.9999 %"]);
+    }
 
     #[test]
     fn labels_are_as_wide_as_there_is_room_for() {

@@ -220,10 +220,11 @@ fn a_picture_shows_the_numbers_of_the_summary() {
     let (summary, details) = study(&shape(2, 4));
     let found = charts(&summary, &details);
     let percentiles = found.iter().find(|chart| chart.id == "latency-percentiles").unwrap();
-    let p99 = summary.variants[0].latency_ms.p99.unwrap().value;
-    let column = percentiles.table.columns.iter().position(|column| column == "99 %").unwrap();
-    // The curve is read between its points, which are a twentieth of a nine apart.
-    assert_eq!(percentiles.table.rows[0][column], super::style::latency(p99));
+    let told = &summary.variants[0].latency_ms;
+    for (head, figure) in [("50 %", told.p50), ("95 %", told.p95), ("99 %", told.p99)] {
+        let column = percentiles.table.columns.iter().position(|column| column == head).unwrap();
+        assert_eq!(percentiles.table.rows[0][column], super::style::latency(figure.unwrap().value), "{head}");
+    }
     let compared = found.iter().find(|chart| chart.id == "comparison").unwrap();
     let mean = summary.variants[1].latency_ms.mean.unwrap().value;
     assert!(compared.table.rows[1][1].starts_with(&super::style::latency(mean)), "{:?}", compared.table.rows);
