@@ -43,14 +43,18 @@ pub fn bars(summary: &Summary, look: Look) -> String {
     text
 }
 
-/// As much of a name as there is room for.
+/// A name, or as much of it as there is room for with a sign that it goes on.
 fn label(full: &str) -> String {
+    let name = name(full);
+    if name.width() <= NAME_MAX {
+        return name;
+    }
     let mut columns = 0;
     let fits = |c: &char| {
         columns += c.width().unwrap_or(0);
-        columns <= NAME_MAX
+        columns < NAME_MAX
     };
-    name(full).chars().take_while(fits).collect()
+    name.chars().take_while(fits).chain(['…']).collect()
 }
 
 fn percentiles(told: &VariantSummary) -> Option<[f64; 4]> {
@@ -85,7 +89,9 @@ mod tests {
         let runs = [results([record(&[10; 2000], 0)]), results([record(&[20; 2000], 0)]), results([record(&[30; 2000], 0)])];
         let text = bars(&summarise(&about(1), &variants, &runs), Look { width: 100, color: false });
         let begins: Vec<usize> = text.lines().skip(2).map(|line| line[..line.find('█').unwrap()].width()).collect();
-        assert_eq!(begins, [NAME_MAX + 3; 3], "{text}");
+        // Sixteen wide letters and the sign that the name goes on.
+        assert_eq!(begins, [16 * 2 + 1 + 3; 3], "{text}");
+        assert!(text.contains('…'), "{text}");
     }
 
     #[test]
