@@ -1,6 +1,7 @@
 //! The study that a file describes: its scenario in every variant of `compare` and at every point of `sweep`. Each is the
 //! document with some patches: first `--set`, then the variant's, then the point's.
 
+mod hidden;
 mod primitive;
 
 pub use primitive::{Primitive, primitive};
@@ -101,8 +102,9 @@ pub fn written(source: Source, sets: &[(String, String)], variant: &str, path: &
 
 fn read_some(source: Source, sets: &[(String, String)], trial: Option<Trial>) -> Result<Study, Diagnostics> {
     let source = Arc::new(source);
-    let Patched { document, set_patches, mut found, .. } = patched(&source, sets)?;
+    let Patched { original, document, set_patches, mut found } = patched(&source, sets)?;
     let mut entries = compare(&document, &mut found);
+    let is_trial = trial.is_some();
     if let Some(trial) = trial {
         entries.retain(|entry| entry.name.as_deref().is_none_or(|name| name == trial.variant));
         let last = keep(&mut found, set_patch(FIELD, trial.path, trial.value));
@@ -110,11 +112,14 @@ fn read_some(source: Source, sets: &[(String, String)], trial: Option<Trial>) ->
         entries.iter_mut().for_each(|entry| entry.patches.extend(last.clone()));
     }
     let axes = sweep(&document, &mut found);
-    warn_of_hidden_sets(&set_patches, &axes, &mut found);
+    hidden::by_sweep(&set_patches, &axes, &mut found);
     let count = axes.iter().map(|(_, values)| values.len()).fold(entries.len(), usize::saturating_mul);
     if let Some(error) = too_many(&document, count) {
         found.push(error);
         return Err(found);
+    }
+    if !is_trial {
+        hidden::by_compare(&original, &set_patches, &entries, &mut found);
     }
     let base = without_compare(&document);
     let mut variants = Vec::new();
@@ -261,6 +266,10 @@ fn compare(document: &Node, found: &mut Diagnostics) -> Vec<Entry> {
 fn compare_entry(item: &Node) -> Result<Entry, Diagnostics> {
     match (&item.value, item.get("patch")) {
         (_, Some(patch)) => patch_entry(item, patch),
+        (Value::Map(_), None) if item.get("name").or_else(|| item.get("set")).is_some() => {
+            let help = "write `patch: { name: ..., set: { balancers.edge.algorithm: random } }`";
+            Err(Diagnostic::error("a variant with a name of its own is a `patch`").at(item.spot.clone()).help(help).into())
+        }
         (Value::Scalar { .. } | Value::Map(_), None) => {
             let algorithm = Patch { path: "balancers[0].algorithm".to_owned(), spot: item.spot.clone(), value: item.clone() };
             Ok(Entry { name: Some(algorithm_name(item)), spot: item.spot.clone(), patches: vec![algorithm] })
@@ -344,13 +353,6 @@ fn sweep(document: &Node, found: &mut Diagnostics) -> Vec<(String, Vec<Patch>)> 
         }
     }
     axes
-}
-
-fn warn_of_hidden_sets(sets: &[Patch], axes: &[(String, Vec<Patch>)], found: &mut Diagnostics) {
-    for set in sets.iter().filter(|set| axes.iter().any(|(path, _)| *path == set.path)) {
-        let message = format!("`{}` is swept over: the values of the sweep replace this one", set.path);
-        found.push(Diagnostic::warning(message).at(set.spot.clone()).help("`--set sweep=null` takes the sweep away"));
-    }
 }
 
 /// The point with this number; the last axis moves fastest.
