@@ -423,6 +423,34 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_was_never_there_is_no_row_and_has_no_weight() {
+        let mut absent = record(&[10; 100], 0);
+        absent.timeline.server_bins.iter_mut().skip(1).step_by(2).for_each(|bin| (bin.up, bin.attempts) = (0.0, 0.0));
+        let told = details(source(), String::new(), &[variant("a")], &[results([absent])]);
+        let told = &told.variants[0];
+        assert_eq!(told.weight_shares, [1.0, 0.0]);
+        assert_eq!(told.load.as_ref().unwrap().rows, ["web-1"]);
+    }
+
+    #[test]
+    fn of_too_many_checks_those_that_failed_are_kept_and_the_rest_is_spread() {
+        let check = |second: usize| Sighting {
+            at_s: second as f64,
+            balancer: "edge".to_owned(),
+            target: format!("web-{}", second % 2),
+            is_good: !(8000..8300).contains(&second),
+        };
+        let kept = thinned((0..9000).map(check).collect());
+        assert!((1500..=SIGHTINGS_MAX).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(kept.iter().filter(|check| !check.is_good).count(), 300);
+        for target in ["web-0", "web-1"] {
+            let of_target: Vec<f64> = kept.iter().filter(|check| check.target == target).map(|check| check.at_s).collect();
+            assert!(of_target.len() > 700 && of_target.windows(2).all(|pair| pair[1] - pair[0] <= 12.0), "{target}");
+        }
+        assert!(kept.last().unwrap().at_s > 8980.0);
+    }
+
+    #[test]
     fn nothing_to_tell_gives_empty_curves() {
         let told = details(source(), String::new(), &[variant("a")], &[results([])]);
         let told = &told.variants[0];

@@ -7,7 +7,7 @@ use crate::compile::Compiled;
 use crate::measure::history::{History, Sight, Spell};
 use crate::measure::timeline::{Bin, ServerBin};
 use crate::measure::{RunRecord, ServerRecord, Timeline};
-use crate::model::plan::{ServerPlan, TargetRef, Topology};
+use crate::model::plan::{FaultPlan, ServerPlan, TargetRef, Topology};
 use crate::scenario::Failure;
 use crate::summary::tests::{about, record, results, topology, variant};
 use crate::summary::{Details, SourceText, Summary, details, summarise};
@@ -23,15 +23,17 @@ struct Shape {
     /// Milliseconds of the slowest requests.
     slowest: u64,
     sweep: Vec<&'static str>,
+    /// When faults begin, in tenths of a second; each lasts four seconds.
+    faults: Vec<u64>,
 }
 
 fn shape(variants: usize, servers: usize) -> Shape {
     let names = ["round_robin", "least_connections", "ip_hash", "random", "power_of_d d=2", "first"];
     let name = |place: usize| format!("{}{}", names[place % names.len()], if place < names.len() { "" } else { " again" });
-    Shape { names: (0..variants).map(name).collect(), servers, failed: 3, slowest: 4000, sweep: Vec::new() }
+    Shape { names: (0..variants).map(name).collect(), servers, failed: 3, slowest: 4000, sweep: Vec::new(), faults: vec![40] }
 }
 
-fn servers(count: usize) -> Arc<Topology> {
+fn servers(count: usize, faults: usize) -> Arc<Topology> {
     let mut topology = topology(100.0);
     let plan = topology.servers.remove(0);
     let named = |number: usize| ServerPlan {
@@ -45,6 +47,10 @@ fn servers(count: usize) -> Arc<Topology> {
     topology.servers = (1..=count).map(named).collect();
     topology.balancers[0].targets = (0..count as u32).map(TargetRef::Server).collect();
     topology.faults[0].servers = vec![count as u32 - 1];
+    for number in 1..faults {
+        let first = crate::summary::tests::topology(100.0).faults.remove(0);
+        topology.faults.push(FaultPlan { name: format!("crash another server, {number}"), ..first });
+    }
     Arc::new(topology)
 }
 
@@ -76,7 +82,14 @@ fn run(shape: &Shape, place: usize, replication: u64) -> RunRecord {
     let struck = shape.servers as u32 - 1;
     let sight = |tenths: u64, is_good| Sight { at: Time(tenths * 100_000_000), balancer: 0, target: struck, is_good };
     run.history = Some(History {
-        spells: vec![Spell { fault: 0, servers: vec![struck], from: Time(4_000_000_000), to: Some(Time(8_000_000_000)) }],
+        spells: (shape.faults.iter().zip(0..))
+            .map(|(from, fault)| Spell {
+                fault,
+                servers: vec![struck],
+                from: Time(from * 100_000_000),
+                to: Some(Time((from + 40) * 100_000_000)),
+            })
+            .collect(),
         rotation: vec![sight(50 + place as u64, false), sight(90, true)],
         checks: (0..120).step_by(5).map(|tenths| sight(tenths, !(40..80).contains(&tenths))).collect(),
         is_cut: false,
@@ -88,7 +101,7 @@ fn run(shape: &Shape, place: usize, replication: u64) -> RunRecord {
 }
 
 fn study(shape: &Shape) -> (Summary, Details) {
-    let topology = servers(shape.servers);
+    let topology = servers(shape.servers, shape.faults.len());
     let points: Vec<Vec<(String, String)>> = match &shape.sweep[..] {
         [] => vec![Vec::new()],
         values => values.iter().map(|value| vec![("clients.users.arrivals.poisson.rate".to_owned(), (*value).to_owned())]).collect(),
@@ -182,6 +195,7 @@ fn pictures_hold_whatever_the_study() {
         ("wide", Shape { slowest: 40_000_000, ..shape(3, 30) }),
         ("long names", long),
         ("sweep", Shape { sweep: vec!["10/s", "20/s", "30/s", "80/s"], ..shape(3, 4) }),
+        ("faults", Shape { faults: vec![5, 8, 9, 40, 41, 70, 105, 112, 115, 119], ..shape(6, 4) }),
         ("sweep of words", Shape { sweep: vec!["fast", "slow"], ..shape(2, 4) }),
     ];
     let mut wrong = Vec::new();
@@ -213,6 +227,20 @@ fn a_picture_says_when_it_applies() {
     assert!(alone.contains(&"failover") && alone.contains(&"affinity"), "{alone:?}");
     let swept = drawn(&Shape { sweep: vec!["1/s", "2/s"], ..shape(2, 3) });
     assert!(swept.contains(&"sweep") && swept.contains(&"comparison"), "{swept:?}");
+}
+
+#[test]
+fn intervals_of_a_sweep_do_not_lie_on_each_other() {
+    let (summary, details) = study(&Shape { sweep: vec!["10/s", "20/s", "30/s"], ..shape(4, 3) });
+    let found = charts(&summary, &details);
+    let sweep = found.iter().find(|chart| chart.id == "sweep").unwrap();
+    let svg = roxmltree::Document::parse(&sweep.svg).unwrap();
+    let mut xs: Vec<f64> = svg.descendants().filter(|node| node.has_tag_name("circle")).map(|dot| number(dot, "cx")).collect();
+    xs.sort_by(f64::total_cmp);
+    // Four variants at three values: far from those of the next value, near to those of the same.
+    let gaps: Vec<f64> = xs.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(gaps.iter().filter(|gap| **gap > 100.0).count(), 2, "{xs:?}");
+    assert_eq!(gaps.iter().filter(|gap| (4.0..6.0).contains(*gap)).count(), 9, "{xs:?}");
 }
 
 #[test]
