@@ -80,6 +80,19 @@ fn sessions(rules: &str) -> RunRecord {
 }
 
 #[test]
+fn it_is_the_answer_that_binds_a_user_to_what_a_rule_drew() {
+    // 100 users; one of the two groups is down, and nobody checks. Each user fails until it is drawn the other one: once on average, with
+    // a variance of 2. Bound by the draw, half of them would fail for ever.
+    let record = once(
+        "duration: 100s\nclients: [{ name: c, arrivals: { poisson: { rate: 100/s } }, population: 100, \
+         requests: [{ work: { constant: 1us } }] }]\nservers: [{ name: a }, { name: b }]\n\
+         balancers: [{ name: lb, rules: [{ forward: { a: 1, b: 1 }, sticky: 1h }] }]\nfaults: [{ crash: { server: a, at: 0s } }]\n",
+    );
+    // Four standard deviations of 14.1.
+    assert!((record.requests.failed() as f64 - 100.0).abs() < 57.0, "{}", record.requests.failed());
+}
+
+#[test]
 fn a_user_stays_with_what_a_sticky_rule_drew() {
     let drawn_anew = sessions("rules: [{ forward: { blue: 1, green: 1 } }]");
     let sticky = sessions("rules: [{ forward: { blue: 1, green: 1 }, sticky: 1h }]");

@@ -57,7 +57,7 @@ impl World {
     pub(in crate::model) fn pass_on(&mut self, attempt: u32, hop: Hop) {
         let balancer = &self.balancers[hop.balancer as usize];
         let is_awaited = !balancer.line.is_empty();
-        if balancer.sticky.is_some() && self.attempts[attempt].failure.is_none() {
+        if balancer.binds && self.attempts[attempt].failure.is_none() {
             self.remember(attempt, hop);
         }
         self.leave_balancer(attempt, hop.balancer);
@@ -90,10 +90,18 @@ impl World {
         if self.balancers[hop.balancer as usize].is_l4 {
             return; // The address was bound when the connection was made.
         }
-        let (holder, _) = self.holder(&self.requests[self.attempts[attempt].request]);
+        let request = &self.requests[self.attempts[attempt].request];
+        let (class, path) = (request.class, request.path);
+        let (holder, _) = self.holder(request);
+        let rule = self.balancers[hop.balancer as usize].rules().and_then(|rules| rules.find(class, path, holder.address));
         let keeper = self.keeper_of_cookies(hop.balancer);
-        if let Some(sticky) = &mut self.balancers[keeper as usize].sticky {
-            sticky.answered(holder, hop.target, now);
+        let keeper = &mut self.balancers[keeper as usize];
+        let table = match rule {
+            Some(rule) => keeper.rules_mut().and_then(|rules| rules.bound[rule].as_mut()),
+            None => keeper.sticky.as_mut(),
+        };
+        if let Some(table) = table {
+            table.answered(holder, hop.target, now);
         }
     }
 

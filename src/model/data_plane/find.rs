@@ -92,14 +92,16 @@ impl World {
         let (class, path) = (request.class, request.path);
         let Some(rules) = self.balancers[balancer as usize].rules() else { return };
         let rule = rules.find(class, path, holder.address);
-        let (is_sticky, respond) = match rules.action(rule) {
-            Action::Forward { sticky, .. } => (sticky.is_some(), None),
-            Action::Respond(status) => (false, Some(*status)),
+        let action = rules.action(rule);
+        let is_sticky = action.binds();
+        let respond = match action {
+            Action::Forward { .. } => None,
+            Action::Respond(status) => Some(*status),
         };
         match (rule, respond) {
             (Some(rule), None) => {
                 let bound = if is_sticky { self.bound_by_rule(balancer, rule, holder) } else { None };
-                let target = bound.or_else(|| self.draw_by_rule(balancer, rule, is_sticky, holder));
+                let target = bound.or_else(|| self.balancers[balancer as usize].rules_mut()?.draw(rule));
                 self.forward(attempt, balancer, target);
             }
             (_, status) => self.respond(attempt, balancer, status.unwrap_or(404)),
@@ -121,16 +123,6 @@ impl World {
         let keeper = self.balancers[self.keeper_of_cookies(balancer) as usize].rules()?;
         let target = keeper.bound[rule].as_ref()?.target(holder, self.now())?;
         self.balancers[balancer as usize].rules()?.keeps(rule, target).then_some(target)
-    }
-
-    fn draw_by_rule(&mut self, balancer: u32, rule: usize, is_sticky: bool, holder: Holder) -> Option<TargetId> {
-        let now = self.now();
-        let target = self.balancers[balancer as usize].rules_mut()?.draw(rule)?;
-        let keeper = self.keeper_of_cookies(balancer);
-        if is_sticky && let Some(bound) = &mut self.balancers[keeper as usize].rules_mut()?.bound[rule] {
-            bound.answered(holder, target, now);
-        }
-        Some(target)
     }
 
     /// The balancer itself answers.
