@@ -352,7 +352,7 @@ fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<
         built.find_by(Finder::Rules(Rules::new(&balancer.routing.rules, stream("rules"))));
     }
     if let Some(dns) = &balancer.routing.dns {
-        built.find_by(Finder::Name(Name::new(dns, balancer.targets.len(), stream("dns"))));
+        built.find_by(Finder::Name(Name::new(dns, balancer.targets.len(), stream("dns"), &mut stream("dns_ages"))));
     }
     if balancer.routing.own_zone_only {
         built.bar(Bar::Zone, |target| !is_in_zone_of(balancer.routing.place, topology.place(balancer.targets[target as usize])));

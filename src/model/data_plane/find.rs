@@ -59,11 +59,12 @@ impl World {
         let outside = (0..usize::from(self.attempts[attempt].depth)).rev().map(|depth| self.hops[first + depth].balancer);
         let routing = |balancer: u32| &self.topology.balancers[balancer as usize].routing;
         match outside.into_iter().find(|balancer| !routing(*balancer).is_transparent) {
-            Some(balancer) => Asker { client: NONE, id: mix64(u64::from(balancer)), comes_back: true, zone: routing(balancer).place.zone },
+            Some(balancer) => machine(balancer, routing(balancer).place.zone),
             None => {
                 let client = self.requests[self.attempts[attempt].request].client;
                 let zone = self.topology.clients[client as usize].place.zone;
-                Asker { client, id: holder.user.unwrap_or(id), comes_back: holder.user.is_some(), zone }
+                let is_old = self.clients[client as usize].users_return();
+                Asker { client, id: holder.user.unwrap_or(id), comes_back: holder.user.is_some(), is_old, zone }
             }
         }
     }
@@ -75,12 +76,11 @@ impl World {
         let asker = match opener.checked_sub(self.clients.len() as u32) {
             None => {
                 let (user, zone) = (source.party.map(|(_, user)| user), self.topology.clients[opener as usize].place.zone);
-                Asker { client: opener, id: user.unwrap_or(mix64(number)), comes_back: user.is_some(), zone }
+                let is_per_user = self.connections.openers[opener as usize].as_ref().is_some_and(|opener| opener.plan.is_per_user);
+                let is_old = !is_per_user || self.clients[opener as usize].users_return();
+                Asker { client: opener, id: user.unwrap_or(mix64(number)), comes_back: user.is_some(), is_old, zone }
             }
-            Some(balancer) => {
-                let zone = self.topology.balancers[balancer as usize].routing.place.zone;
-                Asker { client: NONE, id: mix64(u64::from(balancer)), comes_back: true, zone }
-            }
+            Some(balancer) => machine(balancer, self.topology.balancers[balancer as usize].routing.place.zone),
         };
         let is_counted = now >= self.plan.warmup && now <= self.plan.duration;
         let (name, records) = self.balancers[balancer as usize].name()?;
@@ -137,4 +137,9 @@ impl World {
         };
         self.leave_balancer(attempt, balancer);
     }
+}
+
+/// A balancer that resolves a name.
+fn machine(balancer: u32, zone: u32) -> Asker {
+    Asker { client: NONE, id: mix64(u64::from(balancer)), comes_back: true, is_old: true, zone }
 }
