@@ -310,10 +310,7 @@ impl Story {
         let spells: Vec<_> = history.spells.iter().filter(|spell| is_within(spell.from)).collect();
         let span = |spell: &&crate::measure::history::Spell| FaultSpan {
             fault: topology.faults[spell.fault as usize].name.clone(),
-            is_down: matches!(
-                topology.faults[spell.fault as usize].kind,
-                FaultKind::Crash | FaultKind::Hang | FaultKind::Blackhole | FaultKind::Node { .. }
-            ),
+            is_down: matches!(topology.faults[spell.fault as usize].kind, FaultKind::Crash | FaultKind::Hang | FaultKind::Blackhole),
             servers: spell.servers.iter().map(|server| topology.servers[*server as usize].name.clone()).collect(),
             from_s: spell.from.as_secs_f64(),
             to_s: spell.to.unwrap_or(variant.duration).min(variant.duration).as_secs_f64(),

@@ -71,6 +71,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         stream: "crash web-2".to_owned(),
         kind: FaultKind::Crash,
         servers: vec![1],
+        nodes: Vec::new(),
         schedule: FaultSchedule::Once { at: Time(u64::MAX / 2), until: None },
     };
     Topology {
