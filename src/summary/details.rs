@@ -187,7 +187,7 @@ fn variant_details(variant: &Compiled, results: &Accumulator, limits: Limits) ->
         distribution,
         distribution_from_ms,
         users: hundredths.filter_map(|share| Some((share, users.quantile_ms(share)?))).collect(),
-        weight_shares: weight_shares(&variant.topology),
+        weight_shares: weight_shares(&variant.topology, results),
         timeseries: timeseries(&results.timeline, variant.duration, limits.bins, returns),
         load: load_map(&results.timeline, variant, limits.columns),
         faults: story.faults,
@@ -224,9 +224,11 @@ fn distribution(latency: &Latencies) -> (f64, Vec<(f64, f64)>) {
     (from, buckets.collect())
 }
 
-fn weight_shares(topology: &Topology) -> Vec<f64> {
-    let total: f64 = topology.servers.iter().map(|server| f64::from(server.weight)).sum();
-    topology.servers.iter().map(|server| f64::from(server.weight) / total).collect()
+fn weight_shares(topology: &Topology, results: &Accumulator) -> Vec<f64> {
+    let servers = topology.servers.iter().enumerate().filter(|(index, _)| results.is_used(*index));
+    let weights: Vec<f64> = servers.map(|(_, server)| f64::from(server.weight)).collect();
+    let total: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / total).collect()
 }
 
 // ---- Over time --------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ use super::axis::Axis;
 use super::picture::{BELOW, Picture, Place, WIDTH};
 use super::style::{Color, TEXT, plain, share, short_name, text_width};
 use super::{Chart, DataTable, Member, Study};
+use crate::summary::ServerSummary;
 
 /// Servers that have a row each; of more only how far they are from their weight, in order.
 const ROWS_MAX: usize = 24;
@@ -11,27 +12,37 @@ const ROWS_MAX: usize = 24;
 pub fn draw(study: &Study) -> Option<Chart> {
     let members: Vec<&Member> =
         study.members.iter().filter(|member| member.told.servers.iter().any(|server| server.share.is_some())).collect();
-    let servers = members.first()?.told.servers.len();
-    // Variants may differ in their servers; those of the first tell the rows.
-    let members: Vec<&Member> = members.into_iter().filter(|member| member.told.servers.len() == servers).collect();
-    if servers < 2 {
+    // Variants may differ in their servers: each has a row, and no dot where a variant does not have it.
+    let mut names: Vec<&str> = Vec::new();
+    for server in members.iter().flat_map(|member| &member.told.servers) {
+        if !names.contains(&server.name.as_str()) {
+            names.push(&server.name);
+        }
+    }
+    let servers = names.len();
+    if members.is_empty() || servers < 2 {
         return None;
     }
     let title = study.title("Share of each server");
-    let (svg, caption) = if servers <= ROWS_MAX { rows(study, &members, &title) } else { ranked(study, &members, &title) };
+    let (svg, caption) = if servers <= ROWS_MAX { rows(study, &members, &names, &title) } else { ranked(study, &members, &title) };
     let row = |member: &&Member, server: usize| {
-        let told = &member.told.servers[server];
-        let weight = member.more.weight_shares.get(server).map_or_else(String::new, |weight| share(*weight));
-        vec![member.told.name.clone(), told.name.clone(), told.share.map_or_else(String::new, |found| share(found.value)), weight]
+        let (told, weight) = of(member, names[server])?;
+        let found = told.share.map_or_else(String::new, |found| share(found.value));
+        Some(vec![member.told.name.clone(), told.name.clone(), found, weight.map_or_else(String::new, share)])
     };
-    let rows = members.iter().flat_map(|member| (0..servers.min(200)).map(move |server| row(member, server)));
+    let rows = members.iter().flat_map(|member| (0..servers.min(200)).filter_map(move |server| row(member, server)));
     let table = DataTable::new(&["variant", "server", "share", "weight's share"], rows.collect());
     Some(Chart { id: "shares", title, caption: caption.to_owned(), svg, table })
 }
 
-fn rows(study: &Study, members: &[&Member], title: &str) -> (String, &'static str) {
-    let servers = &members[0].told.servers;
-    let names: Vec<String> = servers.iter().map(|server| short_name(&server.name)).collect();
+/// A variant's server of this name, and the share that its weight would give it.
+fn of<'a>(member: &'a Member, name: &str) -> Option<(&'a ServerSummary, Option<f64>)> {
+    let place = member.told.servers.iter().position(|server| server.name == name)?;
+    Some((&member.told.servers[place], member.more.weight_shares.get(place).copied()))
+}
+
+fn rows(study: &Study, members: &[&Member], servers: &[&str], title: &str) -> (String, &'static str) {
+    let names: Vec<String> = servers.iter().map(|name| short_name(name)).collect();
     let left = names.iter().map(|name| text_width(name, TEXT)).fold(0.0, f64::max) + 20.0;
     let row = (6.0 * members.len() as f64 + 6.0).clamp(16.0, 46.0);
     let mut picture = Picture::new("shares", 0.0);
@@ -43,11 +54,11 @@ fn rows(study: &Study, members: &[&Member], title: &str) -> (String, &'static st
     let weights = members.iter().flat_map(|member| member.more.weight_shares.iter().copied());
     let max = shares.chain(weights).fold(0.0, f64::max);
     let mut plot = picture.plot(place, Axis::up_to(max, share), Axis::names(&names, 100).flipped(), (true, false));
-    for (place, _) in servers.iter().enumerate() {
+    for (place, name) in servers.iter().enumerate() {
         for (number, member) in members.iter().enumerate() {
             let y = place as f64 + (number as f64 + 1.0) / (members.len() as f64 + 1.0);
-            let Some(found) = member.told.servers[place].share else { continue };
-            let weight = member.more.weight_shares.get(place).copied().unwrap_or(0.0);
+            let Some((ServerSummary { share: Some(found), .. }, weight)) = of(member, name) else { continue };
+            let weight = weight.unwrap_or(0.0);
             let interval =
                 found.ci95.map_or_else(String::new, |(low, high)| format!(" (95 % CI {} to {})", share(low.max(0.0)), share(high)));
             plot.begin_series(member.series);
@@ -57,7 +68,7 @@ fn rows(study: &Study, members: &[&Member], title: &str) -> (String, &'static st
             plot.no_tip();
             plot.end_group();
         }
-        let weight = members[0].more.weight_shares.get(place).copied().unwrap_or(0.0);
+        let weight = members.iter().find_map(|member| of(member, name)?.1).unwrap_or(0.0);
         plot.line([(weight, place as f64 + 0.06), (weight, place as f64 + 0.94)], Color::Ink, 1.4);
     }
     let caption = "Dots: the share of all attempts that a server got. Upright marks: the share that its weight would give it. A server far to the right of its \
