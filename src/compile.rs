@@ -55,7 +55,7 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
     let mut balancers: Vec<BalancerPlan> = scenario
         .balancers
         .iter()
-        .map(|balancer| compile_balancer(balancer, &clients, &names, &mut ground, inputs))
+        .map(|balancer| compile_balancer(balancer, scenario, &names, &mut ground, inputs))
         .collect::<Result<_, _>>()?;
     let made_of = spread_and_group(scenario, &mut balancers, &names, &paths)?;
     resolve_distances(scenario, &mut balancers, &servers, &mut ground);

@@ -144,20 +144,25 @@ impl World {
         }
     }
 
-    /// Counts what a balancer answers. Whether the answer goes over a connection that is kept.
+    /// Counts what a balancer answers. A part of another balancer answers nothing by itself: it is the whole that does. Whether the answer
+    /// goes over a connection that is kept.
     #[inline(never)]
     fn goes_up_watched(&mut self, attempt: u32, balancer: u32) -> bool {
         let going = &mut self.attempts[attempt];
+        let is_placed = going.mark == mark::ANSWERED || going.mark & mark::PLACED != 0;
         if !self.balancers[balancer as usize].is_l4 {
-            let status = Status::of(going.failure, going.mark);
+            let status = Status::of(going.failure, going.mark & !mark::PLACED);
+            let is_part = self.topology.balancers[balancer as usize].routing.is_transparent;
             if going.failure.is_some() {
-                let is_new = std::mem::replace(&mut going.mark, mark::ANSWERED) != mark::ANSWERED;
-                if is_new {
+                going.mark = if is_part { going.mark | mark::PLACED } else { mark::ANSWERED };
+                if !is_placed {
                     self.count_failed_way(attempt, (status != Status::Target).then_some(balancer));
                 }
             }
-            self.count_status(attempt, balancer, status);
-        } else if self.attempts[attempt].depth == 0 && self.attempts[attempt].mark != mark::ANSWERED {
+            if !is_part {
+                self.count_status(attempt, balancer, status);
+            }
+        } else if self.attempts[attempt].depth == 0 && !is_placed {
             // Nobody before it looks at requests.
             match self.attempts[attempt].failure {
                 None => {}
