@@ -55,7 +55,7 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
     let mut balancers: Vec<BalancerPlan> = scenario
         .balancers
         .iter()
-        .map(|balancer| compile_balancer(balancer, &clients, &names, &mut ground, inputs))
+        .map(|balancer| compile_balancer(balancer, scenario, &names, &mut ground, inputs))
         .collect::<Result<_, _>>()?;
     let made_of = spread_and_group(scenario, &mut balancers, &names, &paths)?;
     resolve_distances(scenario, &mut balancers, &servers, &mut ground);
@@ -155,7 +155,10 @@ impl Names {
         for (index, server) in servers.iter().enumerate() {
             names.servers.insert(server.name.clone(), index as u32);
             names.groups.entry(server.group.clone()).or_default().push(index as u32);
-            let zone = scenario.servers.iter().find(|group| group.name == server.group).and_then(|group| group.zone.clone());
+            let group = scenario.servers.iter().find(|group| group.name == server.group);
+            // Pods are where their nodes are, if there are any.
+            let is_fixed = |group: &&crate::scenario::ServerGroup| group.pods.is_none() || scenario.nodes.is_empty();
+            let zone = group.filter(is_fixed).and_then(|group| group.zone.clone());
             if let Some(zone) = zone {
                 names.zones.entry(zone).or_default().push(index as u32);
             }

@@ -60,18 +60,19 @@ pub(super) fn compile_fault(
         (_, Some((mtbf, mttr))) => FaultSchedule::Random { mtbf: sampler(mtbf, inputs), mttr: sampler(mttr, inputs) },
         _ => FaultSchedule::Once { at, until },
     };
-    let (whom, kind, servers) = match (place.server, place.zone, place.node) {
-        (None, None, Some(node)) => {
-            let kind = FaultKind::Node { node: ground.node(node)?, crashes: kind == FaultKind::Crash };
-            (node.clone(), kind, Vec::new())
-        }
-        (Some(server), ..) => (server.clone(), kind, names.servers(server)?),
+    let (whom, servers, nodes) = match (place.server, place.zone, place.node) {
+        (None, None, Some(node)) => (node.clone(), Vec::new(), vec![ground.node(node)?]),
+        (Some(server), ..) => (server.clone(), names.servers(server)?, Vec::new()),
         (None, Some(zone), _) => {
-            (format!("zone {zone}"), kind, names.zones.get(zone).cloned().ok_or_else(|| format!("`{zone}` is not a zone"))?)
+            let (servers, nodes) = (names.zones.get(zone).cloned().unwrap_or_default(), ground.nodes_of_zone(zone));
+            if servers.is_empty() && nodes.is_empty() {
+                return Err(format!("`{zone}` is not a zone"));
+            }
+            (format!("zone {zone}"), servers, nodes)
         }
         (None, None, None) => return Err(format!("the fault `{word}` says neither `server` nor `zone`")),
     };
     let is_alone = scenario.faults.len() == 1;
     let when = if at > Time::ZERO && !is_alone { format!(" at {}", Span(at.0)) } else { String::new() };
-    Ok(FaultPlan { name: format!("{word} {whom}{when}"), stream: format!("{word} {whom}"), kind, servers, schedule })
+    Ok(FaultPlan { name: format!("{word} {whom}{when}"), stream: format!("{word} {whom}"), kind, servers, nodes, schedule })
 }

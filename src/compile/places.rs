@@ -38,6 +38,14 @@ impl Ground {
         self.nodes.get(name).map_or(NOWHERE.zone, |place| place.zone)
     }
 
+    /// The nodes that stand in a zone, or may come to, in their order.
+    pub(super) fn nodes_of_zone(&self, zone: &str) -> Vec<u32> {
+        let zone = self.zones.get(zone).copied();
+        let mut nodes: Vec<u32> = self.nodes.values().filter(|place| Some(place.zone) == zone).map(|place| place.node).collect();
+        nodes.sort_unstable();
+        nodes
+    }
+
     /// How many zones there are.
     pub(super) fn zones(&self) -> usize {
         self.zones.len()

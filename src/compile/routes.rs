@@ -5,7 +5,7 @@ use super::{Names, Paths};
 use crate::control::listener_rule::{Condition, Pattern, QueryPattern, Request};
 use crate::dist::{Distribution, Sampler};
 use crate::model::places::Place;
-use crate::model::plan::{BalancerPlan, RoutingPlan, ServerPlan, TargetRef, WaysPlan};
+use crate::model::plan::{BalancerPlan, RoutingPlan, ServerPlan, StickyPlan, TargetRef, WaysPlan};
 use crate::model::rules::{Action, Choice, RulePlan, Which};
 use crate::policy::{Algorithm, TargetId};
 use crate::scenario::{Balancer, RequestClass, Rule, Scenario, When, WhenNone};
@@ -40,7 +40,7 @@ pub(super) fn spread_and_group(
             plans[index].routing.rules = rules(balancer, &classes, paths);
         }
     }
-    share_cookies(plans);
+    share_cookies(scenario, plans, &made_of, names)?;
     Ok(made_of)
 }
 
@@ -158,17 +158,36 @@ fn group(index: usize, balancer: &Balancer, plans: &mut Vec<BalancerPlan>, names
     Ok(())
 }
 
-/// A cookie is the client's, so it is good at each copy: the first one keeps them for all.
-fn share_cookies(plans: &mut [BalancerPlan]) {
-    let firsts: BTreeMap<String, u32> = plans.iter().enumerate().map(|(index, plan)| (plan.name.clone(), index as u32)).collect();
-    for plan in plans {
-        let Some((whole, rest)) = plan.name.split_once('#') else { continue };
-        let behind = rest.find('/').map_or("", |slash| &rest[slash..]);
-        let first = format!("{whole}#1{behind}");
-        if first != plan.name && !matches!(plan.sticky, Some(crate::model::plan::StickyPlan::SourceIp { .. })) {
-            plan.routing.cookies_of = firsts.get(&first).copied();
+/// A cookie is the client's, so it is good at each copy, and wherever the cookies of another balancer are honoured: one keeps them for all.
+fn share_cookies(scenario: &Scenario, plans: &mut [BalancerPlan], made_of: &[usize], names: &Names) -> Result<(), String> {
+    for (index, of) in made_of.iter().enumerate() {
+        let whole = match &scenario.balancers[*of].cookies_of {
+            Some(name) => names.balancer(name)? as usize,
+            None => *of,
+        };
+        // Copies stand behind all balancers of the scenario.
+        let copy = made_of[scenario.balancers.len()..].iter().position(|of| *of == whole);
+        let keeper = copy.map_or(whole, |copy| scenario.balancers.len() + copy);
+        if keeper == index {
+            continue;
+        }
+        if has_cookies(&plans[index]) {
+            plans[index].routing.cookies_of = Some(keeper as u32);
+        }
+        for (target, group) in plans[index].targets.clone().into_iter().enumerate() {
+            if let (TargetRef::Balancer(group), Some(keeper)) = (group, plans[keeper].targets.get(target))
+                && let (true, &TargetRef::Balancer(keeper)) = (group as usize >= made_of.len(), keeper)
+                && has_cookies(&plans[group as usize])
+            {
+                plans[group as usize].routing.cookies_of = Some(keeper);
+            }
         }
     }
+    Ok(())
+}
+
+fn has_cookies(plan: &BalancerPlan) -> bool {
+    !matches!(plan.sticky, Some(StickyPlan::SourceIp { .. }))
 }
 
 /// The classes of all clients in the order of the plan's.

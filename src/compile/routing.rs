@@ -7,10 +7,11 @@ use super::{Names, delay};
 use crate::control::slow_start as slow;
 use crate::input::Inputs;
 use crate::model::dns::DnsPlan;
-use crate::model::plan::{BalancerPlan, CheckPlan, ClientPlan, RoutingPlan, ServerPlan, StickyPlan, TargetRef};
+use crate::model::plan::{BalancerPlan, CheckPlan, RoutingPlan, ServerPlan, StickyPlan, TargetRef};
 use crate::policy::slow_start;
 use crate::scenario::{
-    Abandoned, Balancer, Discipline, Dns, HealthCheck, Initially, IntervalFrom, Phase, ServerGroup, Shape, SlowStart, Sticky, WhenNone,
+    Abandoned, Balancer, Discipline, Dns, HealthCheck, Initially, IntervalFrom, Phase, Scenario, ServerGroup, Shape, SlowStart, Sticky,
+    WhenNone,
 };
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ pub(super) fn compile_group(group: &ServerGroup, ground: &mut Ground, inputs: &I
 
 pub(super) fn compile_balancer(
     balancer: &Balancer,
-    clients: &[ClientPlan],
+    scenario: &Scenario,
     names: &Names,
     ground: &mut Ground,
     inputs: &Inputs,
@@ -64,7 +65,7 @@ pub(super) fn compile_balancer(
             slow_start: balancer.slow_start.map(compile_slow_start),
             ..RoutingPlan::default()
         },
-        ways: compile_ways(balancer, clients.iter().any(|client| client.kept.is_some()), inputs),
+        ways: compile_ways(balancer, scenario, inputs),
     })
 }
 

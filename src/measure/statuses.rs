@@ -13,6 +13,8 @@ pub mod mark {
     pub const ANSWERED: u16 = 2;
     /// From here on: the status that a rule of the balancer answers.
     pub const FIRST_STATUS: u16 = 100;
+    /// Besides any of these: it has been counted where the try failed, by a part of the balancer that will answer.
+    pub const PLACED: u16 = 1 << 15;
 }
 
 /// A status, and who it comes from.

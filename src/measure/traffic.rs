@@ -30,6 +30,8 @@ impl Counts {
 /// One server over the window.
 #[derive(Clone, Default)]
 pub struct ServerRecord {
+    /// A place for pods in which none ran within the window.
+    pub was_empty: bool,
     /// Attempts sent to it.
     pub attempts: u64,
     /// Busy slots, time average.

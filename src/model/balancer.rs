@@ -26,6 +26,8 @@ pub struct Balancer {
     barred: Vec<u8>,
     when_none: WhenNone,
     pub sticky: Option<Sticky>,
+    /// Its answers may bind users: to a target, or to what a rule drew.
+    pub binds: bool,
     /// Somebody here asks who sends a request.
     pub reads_request: bool,
     /// It routes connections.
@@ -108,6 +110,7 @@ impl Balancer {
             routing,
             when_none: plan.when_none,
             sticky: plan.sticky.map(Sticky::new),
+            binds: plan.sticky.is_some() || plan.routing.rules.iter().any(|rule| rule.action.binds()),
             retries,
             line: Line::default(),
             dispatched: None,

@@ -139,8 +139,10 @@ impl World {
         let busy = (load.busy - before.busy) as f64;
         let running = (load.running - before.running) as f64;
         let per_window = |integral: f64| if window_ns > 0.0 { integral / window_ns } else { 0.0 };
+        let attempts = self.recorder.attempts_to(index);
         ServerRecord {
-            attempts: self.recorder.attempts_to(index),
+            was_empty: running == 0.0 && attempts == 0 && self.is_unused_place(index as u32),
+            attempts,
             mean_busy: per_window(busy),
             utilization: (slots != u32::MAX).then(|| if running > 0.0 { busy / (f64::from(slots) * running) } else { 0.0 }),
             mean_queue: per_window((load.waiting - before.waiting) as f64),

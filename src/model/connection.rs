@@ -77,6 +77,8 @@ pub struct Connection {
     pub travel: Span,
     /// How often the first packet was sent again.
     pub repeats: u32,
+    /// Why it was lost the last time, as long as it was.
+    pub lost_by: u32,
     /// Since when there is no request on it: for its opener, and at its end.
     pub idle_since: Time,
     pub end_idle_since: Time,

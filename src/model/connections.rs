@@ -2,6 +2,7 @@
 //! or an L7 balancer) through L4 balancers, whose choice it keeps, to the first L7 balancer or the server. State and decisions only;
 //! `data_plane/connect.rs` schedules what comes of them.
 
+use super::client::NONE;
 use super::connection::{Connection, NEVER, Source, State};
 use super::event::Ref;
 use super::plan::{ConnectionsPlan, TargetRef, TlsPlan, Topology};
@@ -223,6 +224,7 @@ impl Connections {
             ready: NEVER,
             travel: Span::ZERO,
             repeats: 0,
+            lost_by: NONE,
             idle_since: now,
             end_idle_since: now,
             timer: NEVER,

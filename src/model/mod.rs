@@ -14,6 +14,7 @@ mod control_plane;
 mod data_plane;
 pub mod dns;
 pub mod event;
+mod faults;
 pub mod line;
 pub mod link;
 mod operations;

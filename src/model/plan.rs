@@ -338,7 +338,30 @@ pub struct FaultPlan {
     pub stream: String,
     pub kind: FaultKind,
     pub servers: Vec<u32>,
+    /// Struck with everything that is on them then.
+    pub nodes: Vec<u32>,
     pub schedule: FaultSchedule,
+}
+
+impl FaultPlan {
+    /// What it does to a server that it strikes. A node that crashes or is unreachable cuts off what it holds.
+    pub fn kind_at(&self, server: u32) -> FaultKind {
+        match self.kind {
+            _ if self.nodes.is_empty() || self.servers.contains(&server) => self.kind,
+            FaultKind::Crash => FaultKind::OnNode { crashes: true },
+            FaultKind::Blackhole => FaultKind::OnNode { crashes: false },
+            kind => kind,
+        }
+    }
+
+    /// Whether its nodes themselves are lost, and whether their processes are gone then.
+    pub fn loses_nodes(&self) -> Option<bool> {
+        match self.kind {
+            FaultKind::Crash => Some(true),
+            FaultKind::Blackhole => Some(false),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -353,9 +376,8 @@ pub enum FaultKind {
     Slow {
         factor: f64,
     },
-    /// A node is cut off with everything on it; where it crashes, its processes are gone as well.
-    Node {
-        node: u32,
+    /// What stands on a node that is cut off; where the node crashes, its processes are gone as well.
+    OnNode {
         crashes: bool,
     },
 }

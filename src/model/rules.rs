@@ -48,6 +48,13 @@ pub enum Action {
     Respond(u16),
 }
 
+impl Action {
+    /// Whether users stay with what was drawn for them.
+    pub fn binds(&self) -> bool {
+        matches!(self, Action::Forward { sticky: Some(_), .. })
+    }
+}
+
 /// A target of a rule.
 #[derive(Clone)]
 pub struct Choice {
@@ -63,7 +70,7 @@ pub const NOT_FOUND: Action = Action::Respond(404);
 /// The rules of a balancer in the order in which they are asked.
 pub struct Rules {
     rules: Vec<RulePlan>,
-    /// By rule: whom it drew for whom, where users stay.
+    /// By rule: whom users stay with, where they do, since that has answered.
     pub bound: Vec<Option<Sticky>>,
     rng: Rng,
 }

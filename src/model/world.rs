@@ -11,7 +11,7 @@ use super::dns::Name;
 use super::event::{Event, Packed, Ref};
 use super::link::Link;
 use super::places::{Places, is_in_zone_of};
-use super::plan::{BalancerPlan, FaultKind, FaultSchedule, Plan, ServerPlan, TargetRef, Topology};
+use super::plan::{BalancerPlan, Plan, ServerPlan, TargetRef, Topology};
 use super::retry::Retries;
 use super::rules::Rules;
 use super::server::{Load, Server};
@@ -38,6 +38,8 @@ pub(super) enum Check {
 /// One fault on one server (or on all of its servers): see `control_plane`.
 pub(super) struct Strike {
     pub fault: u32,
+    /// Nodes that it strikes with everything on them.
+    pub nodes: Vec<u32>,
     /// Index in the failover tracker.
     pub tracked: u32,
     /// Draws the times of a fault that strikes at random.
@@ -352,7 +354,7 @@ fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<
         built.find_by(Finder::Rules(Rules::new(&balancer.routing.rules, stream("rules"))));
     }
     if let Some(dns) = &balancer.routing.dns {
-        built.find_by(Finder::Name(Name::new(dns, balancer.targets.len(), stream("dns"))));
+        built.find_by(Finder::Name(Name::new(dns, balancer.targets.len(), stream("dns"), &mut stream("dns_ages"))));
     }
     if balancer.routing.own_zone_only {
         built.bar(Bar::Zone, |target| !is_in_zone_of(balancer.routing.place, topology.place(balancer.targets[target as usize])));
@@ -364,17 +366,4 @@ fn build_balancer(balancer: &BalancerPlan, plan: &Plan, calendar: &mut Calendar<
 fn link(topology: &Topology, latency: &Sampler, rng: Rng, calendar: &mut Calendar<Packed>) -> Link {
     let link = Link::new(latency, rng, calendar);
     if topology.network.is_some() { link.between_places(latency) } else { link }
-}
-
-impl World {
-    /// Strikes of a schedule: one for all servers of the fault, or one for each of them.
-    pub(super) fn strikes_of(&self, fault: u32) -> Vec<Vec<u32>> {
-        let plan = &self.topology.faults[fault as usize];
-        match plan.schedule {
-            // What a node holds is seen when it is struck.
-            _ if matches!(plan.kind, FaultKind::Node { .. }) => vec![Vec::new()],
-            FaultSchedule::Once { .. } | FaultSchedule::Flap { .. } => vec![plan.servers.clone()],
-            FaultSchedule::Random { .. } => plan.servers.iter().map(|server| vec![*server]).collect(),
-        }
-    }
 }

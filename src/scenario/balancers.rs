@@ -25,6 +25,10 @@ pub struct Balancer {
     /// Keeps a user on the server that answered first.
     #[serde(default)]
     pub sticky: Option<Sticky>,
+    /// The balancer whose cookies are good here, too (of `sticky` and of rules), as both are one to users: the nodes of a load balancer,
+    /// or several proxies with the same settings. Default: its own alone; `instances` always share theirs.
+    #[serde(default)]
+    pub cookies_of: Option<String>,
     /// When the balancer itself tries another time. Default: never.
     #[serde(default)]
     pub retry: Option<Retry>,

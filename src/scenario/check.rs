@@ -5,6 +5,7 @@ mod arrivals;
 mod balancers;
 mod clients;
 mod connections;
+mod cookies;
 mod dns;
 mod faults;
 mod load;
@@ -34,6 +35,7 @@ pub fn check(scenario: &Scenario, document: &Node) -> Diagnostics {
     checker.balancers();
     checker.connections();
     checker.rules();
+    checker.cookies();
     checker.places();
     checker.dns();
     checker.slow_starts();

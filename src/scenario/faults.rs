@@ -30,7 +30,7 @@ pub struct Plain {
     /// A server (`web-3`) or a group (each of its servers).
     #[serde(default)]
     pub server: Option<String>,
-    /// Every server of a zone.
+    /// Every server of a zone, and every node there with the pods that are on it then.
     #[serde(default)]
     pub zone: Option<String>,
     /// A node (`worker-2`) with everything on it, of `crash` and `blackhole`: it is cut off, and with `crash` its processes are gone.
@@ -57,7 +57,7 @@ pub struct Errors {
     /// A server (`web-3`) or a group (each of its servers).
     #[serde(default)]
     pub server: Option<String>,
-    /// Every server of a zone.
+    /// Every server of a zone, and every node there with the pods that are on it then.
     #[serde(default)]
     pub zone: Option<String>,
     /// When it begins. Default: 0s.
@@ -86,7 +86,7 @@ pub struct Slow {
     /// A server (`web-3`) or a group (each of its servers).
     #[serde(default)]
     pub server: Option<String>,
-    /// Every server of a zone.
+    /// Every server of a zone, and every node there with the pods that are on it then.
     #[serde(default)]
     pub zone: Option<String>,
     /// When it begins. Default: 0s.
@@ -112,7 +112,7 @@ pub struct Flap {
     /// A server (`web-3`) or a group (each of its servers).
     #[serde(default)]
     pub server: Option<String>,
-    /// Every server of a zone.
+    /// Every server of a zone, and every node there with the pods that are on it then.
     #[serde(default)]
     pub zone: Option<String>,
     /// When it begins. Default: 0s.

@@ -78,6 +78,8 @@ pub struct ClassFigures {
 /// One server in one run.
 #[derive(Clone)]
 pub struct ServerFigures {
+    /// A place for pods in which none ran.
+    pub was_empty: bool,
     pub attempts: u64,
     /// Of the attempts sent to all servers. `None` where there were none.
     pub share: Option<f64>,
@@ -203,6 +205,11 @@ impl Accumulator {
         self.history = self.history.take().or(run.history);
     }
 
+    /// Whether a server was there in some replication: it is no place for pods that remained empty.
+    pub fn is_used(&self, server: usize) -> bool {
+        self.runs.is_empty() || self.runs.iter().any(|run| !run.servers[server].was_empty)
+    }
+
     /// Adds the figures of the next replication; its history is left to [`Accumulator::fold`].
     pub fn add(&mut self, run: &RunRecord) {
         self.classes.resize_with(run.classes.len(), ClassRecord::default);
@@ -266,7 +273,7 @@ impl RunFigures {
         ratio(failed, self.requests.ok as f64 + failed)
     }
 
-    /// Busy slot time over available slot time, all servers alike. `None` where a server has unbounded slots.
+    /// Busy slot time over available slot time, all servers alike that were there. `None` where a server has unbounded slots.
     pub fn mean_utilization(&self) -> Option<f64> {
         let utilizations = self.utilizations()?;
         ratio(utilizations.iter().sum(), utilizations.len() as f64)
@@ -278,7 +285,7 @@ impl RunFigures {
     }
 
     fn utilizations(&self) -> Option<Vec<f64>> {
-        self.servers.iter().map(|server| server.utilization).collect()
+        self.servers.iter().filter(|server| !server.was_empty).map(|server| server.utilization).collect()
     }
 
     /// Requests waiting, time average, all servers together.
@@ -295,6 +302,7 @@ impl RunFigures {
 fn server_figures(servers: &[ServerRecord]) -> Vec<ServerFigures> {
     let total: u64 = servers.iter().map(|server| server.attempts).sum();
     let figures = |server: &ServerRecord| ServerFigures {
+        was_empty: server.was_empty,
         attempts: server.attempts,
         share: ratio(server.attempts as f64, total as f64),
         utilization: server.utilization,
@@ -307,8 +315,9 @@ fn server_figures(servers: &[ServerRecord]) -> Vec<ServerFigures> {
 
 impl Evenness {
     fn of(servers: &[ServerRecord]) -> Evenness {
-        let attempts: Vec<f64> = servers.iter().map(|server| server.attempts as f64).collect();
-        let utilizations: Option<Vec<f64>> = servers.iter().map(|server| server.utilization).collect();
+        let there = || servers.iter().filter(|server| !server.was_empty);
+        let attempts: Vec<f64> = there().map(|server| server.attempts as f64).collect();
+        let utilizations: Option<Vec<f64>> = there().map(|server| server.utilization).collect();
         Evenness {
             jain_requests: stats::jain(&attempts),
             jain_utilization: utilizations.map(|utilizations| stats::jain(&utilizations)),

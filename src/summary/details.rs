@@ -63,8 +63,7 @@ pub struct VariantDetails {
     pub distribution_from_ms: f64,
     /// Mean latency of users by percentile: (share of the users at or below, milliseconds), in hundredths.
     pub users: Vec<(f64, f64)>,
-    /// Weight of each server over the sum of all that were ever there, in the order of the summary's servers; 0 for the others, such as
-    /// places of pods that were never made.
+    /// Weight of each server of the summary over the sum of all of them, in their order.
     pub weight_shares: Vec<f64>,
     pub timeseries: Timeseries,
     /// Load by server over time; absent where there is too much of it.
@@ -184,7 +183,7 @@ fn variant_details(variant: &Compiled, results: &Accumulator, limits: Limits) ->
     let hundredths = (0..=100).map(|hundredth| f64::from(hundredth) / 100.0);
     let returns = results.runs.iter().any(|run| run.affinity.requests > 0);
     let story = Story::new(variant, results.history.as_ref());
-    let there = ever_there(&results.timeline, variant.topology.servers.len());
+    let there: Vec<usize> = (0..variant.topology.servers.len()).filter(|server| results.is_used(*server)).collect();
     let (pods, targets) = pods::changes(variant, results.history.as_ref(), SIGHTINGS_MAX);
     VariantDetails {
         percentiles: percentiles(&latency),
@@ -231,17 +230,8 @@ fn distribution(latency: &Latencies) -> (f64, Vec<(f64, f64)>) {
     (from, buckets.collect())
 }
 
-/// Which servers were up, or asked, at any time of any replication; all where nothing is known.
-fn ever_there(timeline: &Timeline, servers: usize) -> Vec<bool> {
-    let mut there = vec![false; servers];
-    for bins in timeline.server_bins.chunks(timeline.servers.max(1)) {
-        there.iter_mut().zip(bins).for_each(|(there, bin)| *there |= bin.up > 0.0 || bin.attempts > 0.0);
-    }
-    if there.contains(&true) { there } else { vec![true; servers] }
-}
-
-fn weight_shares(topology: &Topology, there: &[bool]) -> Vec<f64> {
-    let weights = topology.servers.iter().zip(there).map(|(server, there)| if *there { f64::from(server.weight) } else { 0.0 });
+fn weight_shares(topology: &Topology, there: &[usize]) -> Vec<f64> {
+    let weights = there.iter().map(|server| f64::from(topology.servers[*server].weight));
     let total: f64 = weights.clone().sum();
     weights.map(|weight| weight / total).collect()
 }
@@ -276,14 +266,13 @@ fn short(value: f64) -> f64 {
     format!("{value:.4e}").parse().unwrap_or(value)
 }
 
-fn load_map(timeline: &Timeline, variant: &Compiled, there: &[bool], columns_max: usize) -> Option<LoadMap> {
-    if timeline.servers == 0 || columns_max == 0 || timeline.runs == 0 {
+fn load_map(timeline: &Timeline, variant: &Compiled, there: &[usize], columns_max: usize) -> Option<LoadMap> {
+    if there.is_empty() || columns_max == 0 || timeline.runs == 0 {
         return None;
     }
     let bins = timeline.server_bins.len() / timeline.servers;
-    let places: Vec<usize> = (0..timeline.servers).filter(|place| there.get(*place).copied().unwrap_or(true)).collect();
-    let (down, across) = (places.len().div_ceil(ROWS_MAX), bins.div_ceil(columns_max).max(1));
-    let rows: Vec<&[usize]> = places.chunks(down).collect();
+    let (down, across) = (there.len().div_ceil(ROWS_MAX), bins.div_ceil(columns_max).max(1));
+    let rows: Vec<&[usize]> = there.chunks(down).collect();
     let mean = |row: usize, column: usize, of: fn(&ServerBin) -> f32| {
         let (servers, bins) = (rows[row], column * across..((column + 1) * across).min(bins));
         let cells = (bins.len() * servers.len()) as f64 * f64::from(timeline.runs);
@@ -328,10 +317,7 @@ impl Story {
         let spells: Vec<_> = history.spells.iter().filter(|spell| is_within(spell.from)).collect();
         let span = |spell: &&crate::measure::history::Spell| FaultSpan {
             fault: topology.faults[spell.fault as usize].name.clone(),
-            is_down: matches!(
-                topology.faults[spell.fault as usize].kind,
-                FaultKind::Crash | FaultKind::Hang | FaultKind::Blackhole | FaultKind::Node { .. }
-            ),
+            is_down: matches!(topology.faults[spell.fault as usize].kind, FaultKind::Crash | FaultKind::Hang | FaultKind::Blackhole),
             servers: spell.servers.iter().map(|server| topology.servers[*server as usize].name.clone()).collect(),
             from_s: spell.from.as_secs_f64(),
             to_s: spell.to.unwrap_or(variant.duration).min(variant.duration).as_secs_f64(),
@@ -425,10 +411,10 @@ mod tests {
     #[test]
     fn a_server_that_was_never_there_is_no_row_and_has_no_weight() {
         let mut absent = record(&[10; 100], 0);
-        absent.timeline.server_bins.iter_mut().skip(1).step_by(2).for_each(|bin| (bin.up, bin.attempts) = (0.0, 0.0));
+        absent.servers[1].was_empty = true;
         let told = details(source(), String::new(), &[variant("a")], &[results([absent])]);
         let told = &told.variants[0];
-        assert_eq!(told.weight_shares, [1.0, 0.0]);
+        assert_eq!(told.weight_shares, [1.0]);
         assert_eq!(told.load.as_ref().unwrap().rows, ["web-1"]);
     }
 

@@ -230,11 +230,11 @@ fn classes(variant: &Compiled, results: &Accumulator) -> Vec<ClassSummary> {
 fn servers(variant: &Compiled, results: &Accumulator) -> Vec<ServerSummary> {
     let runs = Runs(&results.runs);
     let plans = variant.topology.servers.iter().zip(&results.server_response).enumerate();
-    let summary = plans.map(|(index, (plan, pooled))| ServerSummary {
+    let summary = plans.filter(|(index, _)| results.is_used(*index)).map(|(index, (plan, pooled))| ServerSummary {
         name: plan.name.clone(),
         requests: runs.count(|run| run.servers[index].attempts),
         share: runs.share(|run| run.servers[index].share),
-        utilization: runs.share(|run| run.servers[index].utilization),
+        utilization: runs.share(|run| run.servers[index].utilization.filter(|_| !run.servers[index].was_empty)),
         mean_queue: runs.average(|run| Some(run.servers[index].mean_queue)),
         up: runs.share(|run| Some(run.servers[index].up)),
         response_ms: runs.pooled(&pooled.into(), |run| &run.servers[index].response),

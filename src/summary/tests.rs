@@ -71,6 +71,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         stream: "crash web-2".to_owned(),
         kind: FaultKind::Crash,
         servers: vec![1],
+        nodes: Vec::new(),
         schedule: FaultSchedule::Once { at: Time(u64::MAX / 2), until: None },
     };
     Topology {
@@ -183,6 +184,32 @@ pub(crate) fn results(runs: impl IntoIterator<Item = RunRecord>) -> Accumulator 
 
 fn value(figure: Figure) -> f64 {
     figure.expect("there is a value").value
+}
+
+#[test]
+fn places_that_held_no_pod_are_no_servers() {
+    let mut plan = variant("a");
+    let mut topology = topology(100.0);
+    topology.servers.extend(self::topology(100.0).servers);
+    plan.topology = Arc::new(topology);
+    // The third place is empty in both runs, the fourth in the first one.
+    let run = |attempts: u64| {
+        let mut run = record(&[10, 20], 2);
+        let place = ServerRecord { was_empty: true, utilization: Some(0.0), ..ServerRecord::default() };
+        let fourth = ServerRecord { was_empty: attempts == 0, attempts, utilization: Some(attempts as f64 / 16.0), ..place.clone() };
+        run.servers.extend([place, fourth]);
+        run
+    };
+    let (summary, results) = ([run(0), run(4)], results([run(0), run(4)]));
+    assert_eq!(summary.map(|run| run.servers.len()), [4, 4]);
+    let summary = summarise(&about(2), &[plan], std::slice::from_ref(&results));
+    let told = &summary.variants[0];
+    assert_eq!(told.servers.iter().map(|server| value(server.requests)).collect::<Vec<_>>(), [12.0, 4.0, 2.0]);
+    // Not 1/8: the average over the runs in which it was there.
+    assert_eq!(told.servers.iter().map(|server| value(server.utilization)).collect::<Vec<_>>(), [0.75, 0.25, 0.25]);
+    // Attempts 12 and 4: 16^2 / (2 x 160) = 0.8; 12, 4, 4: 20^2 / (3 x 176) = 0.7576.
+    assert!((value(told.fairness.jain_requests) - (0.8 + 400.0 / 528.0) / 2.0).abs() < 1e-12);
+    assert_eq!([&results.runs[0], &results.runs[1]].map(|run| run.mean_utilization()), [Some(0.5), Some(1.25 / 3.0)]);
 }
 
 #[test]

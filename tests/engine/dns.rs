@@ -26,7 +26,7 @@ fn weights_are_shares_of_queries_and_not_of_requests() {
     assert!(each.iter().all(|run| run.names[0].queries == run.requests.sent && (share_of_a(run) - 0.5).abs() < 0.025));
     // Four resolvers ask once each: the share of the requests is that of the resolvers, a binomial of four: variance 1/16. The sample
     // variance of 60 such shares has a standard deviation of 0.0100 (fourth central moment 10/1024): five of them.
-    let four = runs("ttl: 1h, resolvers: 4");
+    let four = runs("ttl: 1000h, resolvers: 4");
     assert!(four.iter().all(|run| run.names[0].queries == 4 && run.names[0].answers.iter().sum::<u64>() == 4));
     let variance = mean(four.iter().map(|run| (share_of_a(run) - 0.5).powi(2)));
     assert!((variance - 0.0625).abs() < 0.05 && variance > 0.03, "{variance}");

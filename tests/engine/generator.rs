@@ -375,6 +375,10 @@ fn cluster(dice: &mut Dice, servers: &mut [String], balancers: &mut [String], fa
     }
     let autoscale = dice.choose(&["", ", autoscale: { max: 6, scan: 1s, boot: { constant: 2s }, idle: 3s }"]);
     let zones = dice.choose(&["[]", "[a, b]"]);
+    if nodes > 0 && zones != "[]" && dice.one_in(2) {
+        let (kind, zone) = (dice.choose(&["crash", "hang", "blackhole"]), if nodes > 1 { dice.choose(&["a", "b"]) } else { "a" });
+        faults.push(format!("{{ {kind}: {{ zone: {zone}, at: {}ms, for: {}ms }} }}", dice.number(0, 9000), dice.number(1, 60_000)));
+    }
     let nodes = match nodes {
         0 => String::new(),
         _ => format!("nodes: [{{ name: n, count: {nodes}, zones: {zones}, cpu: {}{autoscale} }}]\n", dice.choose(&["1", "8"])),

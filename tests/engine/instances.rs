@@ -89,6 +89,47 @@ fn a_cookie_is_good_at_every_instance_and_a_table_only_at_its_own() {
     assert_eq!(once(rules).affinity.requests_moved, 0);
 }
 
+/// A load balancer with a node in each of two zones, of which clients take one at random for each request; `sticky` of its group and rule.
+fn nodes_of_one_load_balancer(group: &str, rule: &str) -> String {
+    format!(
+        "duration: 100s\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 10/s }} }}, session: {{ requests: {{ constant: 20 }}, \
+         think: {{ constant: 100ms }} }}, requests: [{{ work: {{ constant: 1us }} }}] }}]\nservers: [{{ name: s, count: 5 }}, {{ name: t }}]\n\
+         nodes: [{{ name: n, count: 2, zones: [a, b], cpu: 1, memory: 1GiB }}]\n\
+         aws:\n  load_balancers:\n    - name: shop\n      type: application\n      zones: [a, b]\n      listeners: [{{ {rule} }}]\n  \
+         target_groups:\n    - {{ name: s, targets: [s]{group} }}\n    - {{ name: t, targets: [t]{group} }}\nentry: shop\n"
+    )
+}
+
+#[test]
+fn a_cookie_is_good_at_every_node_of_its_load_balancer() {
+    let moved = |group: &str, rule: &str| once(&nodes_of_one_load_balancer(group, rule)).affinity.requests_moved;
+    let cookie = ", sticky: { lb_cookie: 1h }";
+    assert!(moved("", "default: { s: 1 }") > 10_000, "without cookies users wander");
+    assert_eq!(moved(cookie, "default: { s: 1 }"), 0);
+    let drawn = "rules: [{ when: { path: ['/*'] }, forward: { s: 1, t: 1 }, sticky: 1h }], respond: 404";
+    assert_eq!(moved(cookie, drawn), 0, "of the rule and of the group");
+    let unbound = drawn.replace(", sticky: 1h", "");
+    assert!(moved(cookie, &unbound) > 5000, "drawn anew for each request");
+}
+
+#[test]
+fn copies_honour_the_cookies_of_another_balancers_copies() {
+    let moved = |of: &str| {
+        let client = "arrivals: { deterministic: { rate: 10/s } }, session: { requests: { constant: 20 }, think: { constant: 100ms } }, requests: [{ work: { constant: 1us } }]";
+        let sticky = "instances: 2, targets: [s], sticky: { cookie: {} }";
+        let rules = "instances: 2, rules: [{ forward: { s: 1, t: 1 }, sticky: 1h }], sticky: { cookie: {} }";
+        let run = |shape: &str| {
+            once(&format!(
+                "duration: 100s\nclients: [{{ name: c, {client} }}]\nservers: [{{ name: s, count: 5 }}, {{ name: t, count: 5 }}]\nbalancers:\n  \
+                 - {{ name: front, targets: [x, y], algorithm: random }}\n  - {{ name: x, {shape} }}\n  - {{ name: y, {shape}{of} }}\n"
+            ))
+        };
+        [sticky, rules].map(|shape| run(shape).affinity.requests_moved)
+    };
+    assert_eq!(moved(", cookies_of: x"), [0, 0]);
+    assert!(moved("").iter().all(|moved| *moved > 1000));
+}
+
 #[test]
 fn instances_draw_from_streams_of_their_own_and_take_no_time() {
     let client = "arrivals: { deterministic: { rate: 10/s } }, latency: { constant: 2ms }, requests: [{ work: { constant: 5ms } }]";

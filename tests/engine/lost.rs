@@ -26,6 +26,22 @@ fn a_client_that_gives_up_while_a_connection_is_made_into_the_dark_has_the_dark_
 }
 
 #[test]
+fn who_gives_up_after_the_fault_still_has_the_fault_to_blame() {
+    // First packets of half a second are lost; they are sent again after 1 s, when all is well, but whoever sent them has given up by then:
+    // the client, or the balancer in front of the server.
+    for timeout in ["", ", connect_timeout: 800ms"] {
+        let text = kept(&format!(
+            "servers: [{{ name: s, count: 2, slots: 10 }}]\n\
+             balancers: [{{ name: lb, targets: [s], connections: {{ max_requests: 1 }}{timeout} }}]\n\
+             faults: [{{ blackhole: {{ server: s-1, at: 20s, for: 500ms }} }}]\n"
+        ));
+        let record = once(&text.replacen("timeout: 1s", "timeout: 900ms", 1));
+        let failed = record.requests.failed();
+        assert_eq!((failed, record.failover.faults[0].failed_requests), (25, 25), "{timeout}");
+    }
+}
+
+#[test]
 fn nothing_answers_on_a_lost_node_whether_connections_are_kept_or_not() {
     for layer in ["l4", "l7"] {
         let record = once(&kept(&format!(

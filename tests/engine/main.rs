@@ -16,3 +16,4 @@ mod slow_start;
 mod theory;
 mod trial;
 mod weights;
+mod zone_faults;

@@ -121,3 +121,23 @@ fn nobody_in_the_own_zone_is_nobody() {
     let open = once(&text("all"));
     assert_eq!((open.requests.ok, open.servers[1].attempts, failed_by(&open, Failure::ConnectFailure)), (2, 0, 8));
 }
+
+#[test]
+fn pods_are_in_a_zone_as_long_as_their_node_is_theirs() {
+    // One pod in each zone; when the node in zone b is drained, its pod is replaced in zone a, in a place that was empty, and from then on
+    // used there. From 60 s on nothing comes back from it, which a check finds out within 2 s.
+    let record = once(
+        "duration: 2m\nclients: [{ name: c, timeout: 100ms, arrivals: { deterministic: { rate: 100/s } }, requests: [{ work: { constant: 1ms } }] }]\n\
+         nodes: [{ name: n, count: 2, zones: [a, b] }]\n\
+         servers: [{ name: web, count: 4, slots: 10, pods: { replicas: 2, start: { constant: 1s }, readiness_probe: { tcp: {}, period: 1s } } }]\n\
+         balancers: [{ name: lb, zone: a, targets: [web], own_zone_only: true, members: { endpoints: {} }, \
+         health_check: { tcp: {}, interval: 1s, timeout: 500ms, unhealthy_after: 1 } }]\n\
+         operations: [{ drain: { node: n-2, at: 20s } }]\nfaults: [{ blackhole: { server: web-3, at: 60s } }]\n",
+    );
+    let attempts: Vec<u64> = record.servers.iter().map(|server| server.attempts).collect();
+    let served = attempts.iter().filter(|attempts| **attempts > 0).count();
+    assert!(served == 2 && attempts[2] > 1500, "{attempts:?}");
+    // Half of 100 a second for up to 2 s.
+    assert!((1..=110).contains(&record.requests.failed()), "{}", record.requests.failed());
+    assert_eq!(record.servers.iter().map(|server| server.was_empty).collect::<Vec<_>>(), [false, false, false, true]);
+}

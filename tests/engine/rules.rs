@@ -1,7 +1,7 @@
 //! Rules of a balancer: which one decides, whom it draws, and what is answered at once.
 
 use crate::trial::{failed_by, latency_ms, once};
-use lbsim::measure::RunRecord;
+use lbsim::measure::{RunRecord, Status};
 use lbsim::scenario::Failure;
 
 /// A client that sends one request a second, ten in all, of the given class.
@@ -80,6 +80,19 @@ fn sessions(rules: &str) -> RunRecord {
 }
 
 #[test]
+fn it_is_the_answer_that_binds_a_user_to_what_a_rule_drew() {
+    // 100 users; one of the two groups is down, and nobody checks. Each user fails until it is drawn the other one: once on average, with
+    // a variance of 2. Bound by the draw, half of them would fail for ever.
+    let record = once(
+        "duration: 100s\nclients: [{ name: c, arrivals: { poisson: { rate: 100/s } }, population: 100, \
+         requests: [{ work: { constant: 1us } }] }]\nservers: [{ name: a }, { name: b }]\n\
+         balancers: [{ name: lb, rules: [{ forward: { a: 1, b: 1 }, sticky: 1h }] }]\nfaults: [{ crash: { server: a, at: 0s } }]\n",
+    );
+    // Four standard deviations of 14.1.
+    assert!((record.requests.failed() as f64 - 100.0).abs() < 57.0, "{}", record.requests.failed());
+}
+
+#[test]
 fn a_user_stays_with_what_a_sticky_rule_drew() {
     let drawn_anew = sessions("rules: [{ forward: { blue: 1, green: 1 } }]");
     let sticky = sessions("rules: [{ forward: { blue: 1, green: 1 }, sticky: 1h }]");
@@ -131,4 +144,27 @@ fn a_group_that_is_down_fails_its_share_and_no_other() {
     // A quarter of what comes after the check at 1 s: 9,900 requests, standard error 43; five of them. Before, half a second's share.
     assert!((none - 2475.0).abs() < 216.0 && refused < 30, "{none} {refused}");
     assert_eq!(record.requests.ok, attempts(&record)[1..].iter().sum::<u64>() + attempts(&record)[0] - refused);
+}
+
+#[test]
+fn a_balancer_and_its_parts_answer_once() {
+    // Requests at 1, 2, ... 10 s; the server is gone from 5.5 s on.
+    let run = |balancers: &str| {
+        once(&format!(
+            "duration: 10500ms\nclients:\n{}servers: [{{ name: a }}]\nbalancers:\n{balancers}faults: [{{ crash: {{ server: a, at: 5500ms }} }}]\n",
+            ten("c", "path: /")
+        ))
+    };
+    let group = "- { name: lb, rules: [{ forward: { a: 1 } }] }\n";
+    let part = "- { name: lb, rules: [{ forward: { view: 1 } }] }\n- { name: view, inside: true, targets: [a] }\n";
+    let plain = "- { name: lb, targets: [view] }\n- { name: view, inside: true, targets: [a], connections: {} }\n";
+    for balancers in [group, part, plain] {
+        let record = run(balancers);
+        let told = |index: usize| record.statuses[index].iter().map(|(status, count)| (status.name(), count)).collect::<Vec<_>>();
+        assert_eq!((told(0), told(1)), (vec![("200".to_owned(), 5), ("502".to_owned(), 5)], vec![]), "{balancers}");
+    }
+    // Another balancer answers for itself: to the one in front it is a target that answered with an error.
+    let two = "- { name: lb, rules: [{ forward: { inner: 1 } }] }\n- { name: inner, targets: [a], idle_timeout: 1m }\n";
+    let record = run(two);
+    assert_eq!((record.statuses[0].get(Status::Target), record.statuses[1].get(Status::Own(502))), (5, 5));
 }

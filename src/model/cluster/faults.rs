@@ -5,7 +5,8 @@ use super::{Phase, planned};
 use crate::model::balancer::Bar;
 use crate::model::client::NONE;
 use crate::model::data_plane::Ending;
-use crate::model::plan::{FaultKind, TargetRef};
+use crate::model::places::Place;
+use crate::model::plan::{FaultKind, FaultPlan, TargetRef};
 use crate::model::server::Presence;
 use crate::model::world::World;
 
@@ -32,19 +33,42 @@ impl World {
 
     // ---- Nodes --------------------------------------------------------------------------------------------------------
 
-    /// The servers and the checked pairs that the loss of a node concerns now.
-    pub(in crate::model) fn aim_at_node(&mut self, tracked: u32, node: u32) {
+    pub(in crate::model) fn name_of_node(&self, node: u32) -> &str {
+        &self.cluster().plan.nodes[node as usize].name
+    }
+
+    /// The servers and the checked pairs that a fault of nodes concerns now.
+    pub(in crate::model) fn aim_at_nodes(&mut self, tracked: u32, nodes: &[u32], plan: &FaultPlan) {
         let cluster = self.cluster();
-        let servers: Vec<u32> = (0..cluster.places.len() as u32).filter(|server| cluster.places[*server as usize].node == node).collect();
+        let is_on_them = |place: Place| nodes.contains(&place.node);
+        let mut servers = self.recorder.failover.servers(tracked).to_vec();
+        servers.retain(|server| plan.servers.contains(server));
+        servers.extend((0..cluster.places.len() as u32).filter(|server| is_on_them(cluster.places[*server as usize])));
+        servers.sort_unstable();
+        servers.dedup();
+        let fixed: Vec<u32> = servers.iter().copied().filter(|server| plan.servers.contains(server)).collect();
         let mut pairs = self.pairs_of(&servers);
+        pairs.extend(self.pairs_struck_whole(&self.checked_balancers(), &fixed));
         for (index, checker) in self.checkers.iter().enumerate() {
             if let TargetRef::Balancer(inner) = self.balancers[checker.balancer as usize].to[checker.target as usize]
-                && self.cluster().plan.balancers[inner as usize].node == node
+                && plan.loses_nodes().is_some()
+                && is_on_them(self.cluster().plan.balancers[inner as usize])
             {
                 pairs.push((index as u32, self.balancers[checker.balancer as usize].is_good(checker.target)));
             }
         }
         self.recorder.failover.aim(tracked, servers, pairs.into_iter());
+    }
+
+    /// A pod has left its node, and with it what ails everything there.
+    pub(super) fn leaves_struck_node(&mut self, server: u32) {
+        for strike in self.servers[server as usize].rare.faults.clone() {
+            let topology = self.topology.clone();
+            let fault = &topology.faults[self.strikes[strike as usize].fault as usize];
+            if !fault.nodes.is_empty() && !fault.servers.contains(&server) {
+                self.release_server(server, strike, fault.kind_at(server));
+            }
+        }
     }
 
     /// After its servers were cut off: the node itself, and the balancers on it.
@@ -108,8 +132,8 @@ impl World {
         let group = self.cluster().slots[server as usize].group;
         for strike in self.servers[server as usize].rare.faults.clone() {
             let fault = self.strikes[strike as usize].fault;
-            let kind = self.topology.faults[fault as usize].kind;
-            if matches!(kind, FaultKind::Node { .. }) {
+            let kind = self.topology.faults[fault as usize].kind_at(server);
+            if matches!(kind, FaultKind::OnNode { .. }) {
                 self.release_server(server, strike, kind);
                 self.stand(server, Presence::Absent, Some(strike));
                 self.lose_all_of(server, strike);

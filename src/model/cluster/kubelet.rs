@@ -285,6 +285,7 @@ impl World {
         cluster.leave_node(pod.node, plan.groups[group as usize].request, now);
         let place = plan.places[server as usize];
         self.set_place(server, place);
+        self.leaves_struck_node(server);
         self.forget_users_of(server);
         self.pod_changed(server);
         self.show_pod(server);

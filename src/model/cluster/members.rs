@@ -13,7 +13,7 @@ use crate::model::balancer::{Balancer, Bar};
 use crate::model::checker::Checker;
 use crate::model::client::NONE;
 use crate::model::event::Ref;
-use crate::model::places::{NOWHERE, Place};
+use crate::model::places::{NOWHERE, Place, is_in_zone_of};
 use crate::model::plan::TargetRef;
 use crate::model::world::World;
 use crate::rng::{self, Rng};
@@ -96,6 +96,7 @@ impl World {
                 (members.told[target as usize].0, members.known[target as usize].0) = (condition, condition);
             }
         }
+        self.bar_other_zones(balancer);
         let is_member = self.cluster().members_by_knowledge(balancer);
         for target in (0..n as u32).filter(|target| is_member[*target as usize]) {
             self.show_target(balancer, target, TargetState::Healthy);
@@ -205,7 +206,8 @@ impl World {
         let is_another = known.0.birth != condition.birth;
         *known = (condition, number);
         let was_member = members.is_member(target);
-        let mut is_member = cluster.members_by_knowledge(balancer);
+        self.bar_other_zones(balancer);
+        let mut is_member = self.cluster().members_by_knowledge(balancer);
         if is_another && was_member && is_member[target as usize] {
             // Another pod in the same slot is another target.
             is_member[target as usize] = false;
@@ -218,6 +220,17 @@ impl World {
             && !is_member[target as usize]
         {
             self.begin_draining(balancer, target, deregistration_delay);
+        }
+    }
+
+    /// A balancer that keeps to its own zone goes by where it knows its targets to be.
+    fn bar_other_zones(&mut self, balancer: u32) {
+        let routing = &self.topology.balancers[balancer as usize].routing;
+        let World { cluster, balancers, .. } = self;
+        let members = cluster.as_ref().and_then(|cluster| cluster.members[balancer as usize].as_ref());
+        if let (true, Some(members)) = (routing.own_zone_only, members) {
+            let is_elsewhere = |target: u32| !is_in_zone_of(routing.place, members.known[target as usize].0.place);
+            balancers[balancer as usize].bar(Bar::Zone, is_elsewhere);
         }
     }
 

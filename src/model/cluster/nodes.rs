@@ -353,7 +353,11 @@ impl World {
     pub(super) fn node_boots(&mut self, index: u32) {
         let now = self.now();
         let node = &mut self.cluster_mut().nodes[index as usize];
-        (node.is_there, node.is_booting, node.back, node.empty_since) = (true, false, now, now);
+        node.is_booting = false;
+        if !node.lost_by.is_empty() {
+            return; // It is never heard from: another one will be ordered.
+        }
+        (node.is_there, node.back, node.empty_since) = (true, now, now);
         node.view = NodeView::new(now);
         node.update();
         self.node_changed(index);
@@ -378,7 +382,7 @@ impl Cluster {
             let siblings = siblings.entry(of).or_insert_with(|| self.siblings(of));
             let is_free = |node: &u32| {
                 let state = &self.nodes[*node as usize];
-                !state.is_there && !state.is_booting && !wanted.contains(node)
+                !state.is_there && !state.is_booting && state.lost_by.is_empty() && !wanted.contains(node)
             };
             let place = match scheduler::place(&rooms, request, siblings) {
                 Some(place) => place,

@@ -3,6 +3,7 @@
 use super::event::ClusterEvent;
 use super::plan::MembersKind;
 use crate::measure::history::TargetState;
+use crate::model::client::NONE;
 use crate::model::world::World;
 use crate::units::Span;
 
@@ -63,6 +64,12 @@ impl World {
     pub(in crate::model) fn is_checked_at_start(&self, balancer: u32, target: u32) -> bool {
         let members = self.cluster.as_ref().and_then(|cluster| cluster.members[balancer as usize].as_ref());
         members.is_none_or(|members| members.is_member(target))
+    }
+
+    /// Whether a server is a place for pods that holds none, or one that has never run.
+    pub(in crate::model) fn is_unused_place(&self, server: u32) -> bool {
+        let slot = self.cluster.as_ref().map(|cluster| &cluster.slots[server as usize]).filter(|slot| slot.group != NONE);
+        slot.is_some_and(|slot| slot.pod.as_ref().is_none_or(|pod| pod.started.is_none()))
     }
 
     /// Whether a balancer's targets come and go.

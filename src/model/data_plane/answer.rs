@@ -57,7 +57,7 @@ impl World {
     pub(in crate::model) fn pass_on(&mut self, attempt: u32, hop: Hop) {
         let balancer = &self.balancers[hop.balancer as usize];
         let is_awaited = !balancer.line.is_empty();
-        if balancer.sticky.is_some() && self.attempts[attempt].failure.is_none() {
+        if balancer.binds && self.attempts[attempt].failure.is_none() {
             self.remember(attempt, hop);
         }
         self.leave_balancer(attempt, hop.balancer);
@@ -90,10 +90,18 @@ impl World {
         if self.balancers[hop.balancer as usize].is_l4 {
             return; // The address was bound when the connection was made.
         }
-        let (holder, _) = self.holder(&self.requests[self.attempts[attempt].request]);
+        let request = &self.requests[self.attempts[attempt].request];
+        let (class, path) = (request.class, request.path);
+        let (holder, _) = self.holder(request);
+        let rule = self.balancers[hop.balancer as usize].rules().and_then(|rules| rules.find(class, path, holder.address));
         let keeper = self.keeper_of_cookies(hop.balancer);
-        if let Some(sticky) = &mut self.balancers[keeper as usize].sticky {
-            sticky.answered(holder, hop.target, now);
+        let keeper = &mut self.balancers[keeper as usize];
+        let table = match rule {
+            Some(rule) => keeper.rules_mut().and_then(|rules| rules.bound[rule].as_mut()),
+            None => keeper.sticky.as_mut(),
+        };
+        if let Some(table) = table {
+            table.answered(holder, hop.target, now);
         }
     }
 
@@ -136,20 +144,25 @@ impl World {
         }
     }
 
-    /// Counts what a balancer answers. Whether the answer goes over a connection that is kept.
+    /// Counts what a balancer answers. A part of another balancer answers nothing by itself: it is the whole that does. Whether the answer
+    /// goes over a connection that is kept.
     #[inline(never)]
     fn goes_up_watched(&mut self, attempt: u32, balancer: u32) -> bool {
         let going = &mut self.attempts[attempt];
+        let is_placed = going.mark == mark::ANSWERED || going.mark & mark::PLACED != 0;
         if !self.balancers[balancer as usize].is_l4 {
-            let status = Status::of(going.failure, going.mark);
+            let status = Status::of(going.failure, going.mark & !mark::PLACED);
+            let is_part = self.topology.balancers[balancer as usize].routing.is_transparent;
             if going.failure.is_some() {
-                let is_new = std::mem::replace(&mut going.mark, mark::ANSWERED) != mark::ANSWERED;
-                if is_new {
+                going.mark = if is_part { going.mark | mark::PLACED } else { mark::ANSWERED };
+                if !is_placed {
                     self.count_failed_way(attempt, (status != Status::Target).then_some(balancer));
                 }
             }
-            self.count_status(attempt, balancer, status);
-        } else if self.attempts[attempt].depth == 0 && self.attempts[attempt].mark != mark::ANSWERED {
+            if !is_part {
+                self.count_status(attempt, balancer, status);
+            }
+        } else if self.attempts[attempt].depth == 0 && !is_placed {
             // Nobody before it looks at requests.
             match self.attempts[attempt].failure {
                 None => {}

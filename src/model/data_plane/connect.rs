@@ -178,6 +178,8 @@ impl World {
     /// Nothing answers. The packet is sent again after 1 s, 2 s, 4 s, ...; after the last time its opener gives up.
     fn first_packet_is_lost(&mut self, index: u32, strike: u32) {
         let connection = &mut self.connections.slots[index];
+        // The fault may be over when somebody gives up waiting for the next one.
+        connection.lost_by = strike;
         let wait = Span::from_secs(1 << connection.repeats);
         if connection.repeats == FIRST_PACKET_REPEATS {
             let fate = Fate { failure: Failure::ConnectFailure, strike, is_timeout: true };

@@ -3,7 +3,7 @@
 use crate::measure::statuses::mark;
 use crate::model::attempt::{Attempt, Phase};
 use crate::model::client::NONE;
-use crate::model::connection::{Fate, NEVER, Passage, State};
+use crate::model::connection::{Connection, Fate, NEVER, Passage, State};
 use crate::model::event::Event;
 use crate::model::plan::TargetRef;
 use crate::model::world::World;
@@ -164,7 +164,7 @@ impl World {
         let opener = self.connections.opener(connection.pool);
         let has_passed = |since: Time, span: Option<Span>| span.is_some_and(|span| now >= since + span);
         if connection.state == State::Opening {
-            let strike = self.blame_end(connection.end);
+            let strike = self.blame_for_silence(connection);
             return self.opening_fails(index, Fate { failure: Failure::ConnectFailure, strike, is_timeout: true }, Span::ZERO);
         }
         if connection.busy == 0 && has_passed(connection.idle_since, opener.plan.idle_timeout) {
@@ -197,12 +197,13 @@ impl World {
     pub(in crate::model) fn blame_opening(&self, attempt: u32) -> u32 {
         let seat = self.connections.seat(attempt, self.attempts[attempt].open_hops);
         let connection = seat.map(|index| &self.connections.slots[index]).filter(|connection| connection.state == State::Opening);
-        connection.map_or(NONE, |connection| self.blame_end(connection.end))
+        connection.map_or(NONE, |connection| self.blame_for_silence(connection))
     }
 
-    /// What is to blame where the first packet of a connection has got to, if it gets no answer.
-    fn blame_end(&self, end: TargetRef) -> u32 {
-        match end {
+    /// What is to blame where the first packet of a connection gets no answer: what it was lost by, or what is wrong where it has got to.
+    fn blame_for_silence(&self, connection: &Connection) -> u32 {
+        match connection.end {
+            _ if connection.lost_by != NONE => connection.lost_by,
             TargetRef::Server(server) => self.blame_server(server),
             TargetRef::Balancer(balancer) => self.cut_off_by(balancer).unwrap_or(NONE),
         }

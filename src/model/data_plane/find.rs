@@ -59,11 +59,12 @@ impl World {
         let outside = (0..usize::from(self.attempts[attempt].depth)).rev().map(|depth| self.hops[first + depth].balancer);
         let routing = |balancer: u32| &self.topology.balancers[balancer as usize].routing;
         match outside.into_iter().find(|balancer| !routing(*balancer).is_transparent) {
-            Some(balancer) => Asker { client: NONE, id: mix64(u64::from(balancer)), comes_back: true, zone: routing(balancer).place.zone },
+            Some(balancer) => machine(balancer, routing(balancer).place.zone),
             None => {
                 let client = self.requests[self.attempts[attempt].request].client;
                 let zone = self.topology.clients[client as usize].place.zone;
-                Asker { client, id: holder.user.unwrap_or(id), comes_back: holder.user.is_some(), zone }
+                let is_old = self.clients[client as usize].users_return();
+                Asker { client, id: holder.user.unwrap_or(id), comes_back: holder.user.is_some(), is_old, zone }
             }
         }
     }
@@ -75,12 +76,11 @@ impl World {
         let asker = match opener.checked_sub(self.clients.len() as u32) {
             None => {
                 let (user, zone) = (source.party.map(|(_, user)| user), self.topology.clients[opener as usize].place.zone);
-                Asker { client: opener, id: user.unwrap_or(mix64(number)), comes_back: user.is_some(), zone }
+                let is_per_user = self.connections.openers[opener as usize].as_ref().is_some_and(|opener| opener.plan.is_per_user);
+                let is_old = !is_per_user || self.clients[opener as usize].users_return();
+                Asker { client: opener, id: user.unwrap_or(mix64(number)), comes_back: user.is_some(), is_old, zone }
             }
-            Some(balancer) => {
-                let zone = self.topology.balancers[balancer as usize].routing.place.zone;
-                Asker { client: NONE, id: mix64(u64::from(balancer)), comes_back: true, zone }
-            }
+            Some(balancer) => machine(balancer, self.topology.balancers[balancer as usize].routing.place.zone),
         };
         let is_counted = now >= self.plan.warmup && now <= self.plan.duration;
         let (name, records) = self.balancers[balancer as usize].name()?;
@@ -92,14 +92,16 @@ impl World {
         let (class, path) = (request.class, request.path);
         let Some(rules) = self.balancers[balancer as usize].rules() else { return };
         let rule = rules.find(class, path, holder.address);
-        let (is_sticky, respond) = match rules.action(rule) {
-            Action::Forward { sticky, .. } => (sticky.is_some(), None),
-            Action::Respond(status) => (false, Some(*status)),
+        let action = rules.action(rule);
+        let is_sticky = action.binds();
+        let respond = match action {
+            Action::Forward { .. } => None,
+            Action::Respond(status) => Some(*status),
         };
         match (rule, respond) {
             (Some(rule), None) => {
                 let bound = if is_sticky { self.bound_by_rule(balancer, rule, holder) } else { None };
-                let target = bound.or_else(|| self.draw_by_rule(balancer, rule, is_sticky, holder));
+                let target = bound.or_else(|| self.balancers[balancer as usize].rules_mut()?.draw(rule));
                 self.forward(attempt, balancer, target);
             }
             (_, status) => self.respond(attempt, balancer, status.unwrap_or(404)),
@@ -123,16 +125,6 @@ impl World {
         self.balancers[balancer as usize].rules()?.keeps(rule, target).then_some(target)
     }
 
-    fn draw_by_rule(&mut self, balancer: u32, rule: usize, is_sticky: bool, holder: Holder) -> Option<TargetId> {
-        let now = self.now();
-        let target = self.balancers[balancer as usize].rules_mut()?.draw(rule)?;
-        let keeper = self.keeper_of_cookies(balancer);
-        if is_sticky && let Some(bound) = &mut self.balancers[keeper as usize].rules_mut()?.bound[rule] {
-            bound.answered(holder, target, now);
-        }
-        Some(target)
-    }
-
     /// The balancer itself answers.
     fn respond(&mut self, attempt: u32, balancer: u32, status: u16) {
         let answered = &mut self.attempts[attempt];
@@ -145,4 +137,9 @@ impl World {
         };
         self.leave_balancer(attempt, balancer);
     }
+}
+
+/// A balancer that resolves a name.
+fn machine(balancer: u32, zone: u32) -> Asker {
+    Asker { client: NONE, id: mix64(u64::from(balancer)), comes_back: true, is_old: true, zone }
 }

@@ -2,13 +2,11 @@
 //! counted. Only where the scenario says where things stand; other links carry by themselves.
 
 use crate::dist::Sampler;
-use crate::model::balancer::Bar;
 use crate::model::connection::Passage;
 use crate::model::event::Event;
-use crate::model::places::{NOWHERE, Place, crosses_zones, distance, is_in_zone_of};
+use crate::model::places::{NOWHERE, Place, crosses_zones, distance};
 use crate::model::plan::TargetRef;
 use crate::model::world::World;
-use crate::policy::TargetId;
 use crate::units::Span;
 
 /// A part of a request's way there, or of its result's way back. The attempt's depth is that of the hop it arrives at.
@@ -128,15 +126,10 @@ impl World {
         checker.draw_latency(way)
     }
 
-    /// A pod has been placed: from now on the server stands there. Balancers that keep to their zone see it come or go.
+    /// A pod has been placed: from now on the server stands there.
     pub(in crate::model) fn move_server(&mut self, server: u32, place: Place) {
-        let Some(places) = &mut self.places else { return };
-        places.servers[server as usize] = place;
-        for (balancer, plan) in self.topology.balancers.iter().enumerate() {
-            if plan.routing.own_zone_only && plan.targets.contains(&TargetRef::Server(server)) {
-                let is_elsewhere = |target: TargetId| !is_in_zone_of(plan.routing.place, places.target(plan.targets[target as usize]));
-                self.balancers[balancer].bar(Bar::Zone, is_elsewhere);
-            }
+        if let Some(places) = &mut self.places {
+            places.servers[server as usize] = place;
         }
     }
 }

@@ -16,7 +16,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
         study.members.iter().filter(|member| member.told.servers.iter().any(|server| server.share.is_some())).collect();
     // Variants may differ in their servers.
     let mut servers: Vec<&str> = Vec::new();
-    for got in members.iter().flat_map(|member| all_there(member)) {
+    for got in members.iter().flat_map(|member| servers_of(member)) {
         if !servers.contains(&got.name) {
             servers.push(got.name);
         }
@@ -27,11 +27,9 @@ pub fn draw(study: &Study) -> Option<Chart> {
     let title = study.title("Share of each server");
     let (svg, caption) = if servers.len() <= ROWS_MAX { rows(study, &members, &servers, &title) } else { ranked(study, &members, &title) };
     let row = |member: &Member, got: Got| vec![member.told.name.clone(), got.name.to_owned(), share(got.share.value), share(got.weight)];
-    let rows = members.iter().flat_map(|member| all_there(member).take(TOLD_MAX).map(move |got| row(member, got)));
+    let rows = members.iter().flat_map(|member| servers_of(member).take(TOLD_MAX).map(move |got| row(member, got)));
     let table = DataTable::new(&["variant", "server", "share", "weight's share"], rows.collect());
-    let is_cut = members.iter().any(|member| all_there(member).count() < member.told.servers.len());
-    let absent = if is_cut { " Servers that were never there, such as places of pods that were not made, are left out." } else { "" };
-    Some(Chart { id: "shares", title, caption: format!("{caption}{absent}"), svg, table })
+    Some(Chart { id: "shares", title, caption: caption.to_owned(), svg, table })
 }
 
 /// What a server got, and what its weight would give it.
@@ -41,10 +39,10 @@ struct Got<'a> {
     weight: f64,
 }
 
-/// The servers of a variant that were there.
-fn all_there<'a>(member: &'a Member) -> impl Iterator<Item = Got<'a>> {
+/// The servers of a variant, where it has sent anything.
+fn servers_of<'a>(member: &'a Member) -> impl Iterator<Item = Got<'a>> {
     let servers = member.told.servers.iter().zip(&member.more.weight_shares);
-    servers.filter_map(|(server, weight)| (*weight > 0.0).then_some(Got { name: &server.name, share: server.share?, weight: *weight }))
+    servers.filter_map(|(server, weight)| Some(Got { name: &server.name, share: server.share?, weight: *weight }))
 }
 
 fn rows(study: &Study, members: &[&Member], servers: &[&str], title: &str) -> (String, &'static str) {
@@ -56,13 +54,13 @@ fn rows(study: &Study, members: &[&Member], servers: &[&str], title: &str) -> (S
     let top = picture.legend((8.0, 8.0), &items) + 4.0;
     let place = Place { left, top, right: WIDTH - 20.0, bottom: top + row * names.len() as f64 };
     picture.grow(place.bottom + BELOW + 4.0);
-    let max = members.iter().flat_map(|member| all_there(member)).map(|got| got.share.value.max(got.weight)).fold(0.0, f64::max);
+    let max = members.iter().flat_map(|member| servers_of(member)).map(|got| got.share.value.max(got.weight)).fold(0.0, f64::max);
     let mut plot = picture.plot(place, Axis::up_to(max, share), Axis::names(&names, 100).flipped(), (true, false));
     for (place, server) in servers.iter().enumerate() {
         let mut marked: Vec<f64> = Vec::new();
         for (number, member) in members.iter().enumerate() {
             let y = place as f64 + (number as f64 + 1.0) / (members.len() as f64 + 1.0);
-            let Some(Got { share: found, weight, .. }) = all_there(member).find(|got| got.name == *server) else { continue };
+            let Some(Got { share: found, weight, .. }) = servers_of(member).find(|got| got.name == *server) else { continue };
             let interval =
                 found.ci95.map_or_else(String::new, |(low, high)| format!(" (95 % CI {} to {})", share(low.max(0.0)), share(high)));
             plot.begin_series(member.series);
@@ -88,7 +86,7 @@ fn rows(study: &Study, members: &[&Member], servers: &[&str], title: &str) -> (S
 /// Many servers: share over weight's share, from the least to the most.
 fn ranked(study: &Study, members: &[&Member], title: &str) -> (String, &'static str) {
     let curve = |member: &Member| {
-        let mut ratios: Vec<f64> = all_there(member).map(|got| got.share.value / got.weight).collect();
+        let mut ratios: Vec<f64> = servers_of(member).map(|got| got.share.value / got.weight).collect();
         ratios.sort_by(f64::total_cmp);
         ratios
     };

@@ -9,9 +9,10 @@ use crate::units::{Share, Span, plain};
 use std::collections::BTreeSet;
 
 /// Fields of a balancer that say nothing about a name.
-const OF_MACHINES: [&str; 16] = [
+const OF_MACHINES: [&str; 17] = [
     "algorithm",
     "sticky",
+    "cookies_of",
     "retry",
     "connect_timeout",
     "timeout",

@@ -50,7 +50,8 @@ impl<'a> Common<'a> {
 impl Checker<'_> {
     pub(super) fn faults(&mut self) {
         let scenario = self.scenario;
-        let zones: BTreeSet<&str> = scenario.servers.iter().filter_map(|group| group.zone.as_deref()).collect();
+        let of_nodes = scenario.nodes.iter().flat_map(|group| &group.zones).map(String::as_str);
+        let zones: BTreeSet<&str> = scenario.servers.iter().filter_map(|group| group.zone.as_deref()).chain(of_nodes).collect();
         for (i, fault) in scenario.faults.iter().enumerate() {
             let common = Common::of(fault);
             let path = item("faults", i).field(common.name);
@@ -104,7 +105,7 @@ impl Checker<'_> {
             },
             (None, Some(zone)) => {
                 if !zones.contains(zone) {
-                    self.unknown(&path.field("zone"), zone, "zone of any server", zones.iter().copied());
+                    self.unknown(&path.field("zone"), zone, "zone of any server or node", zones.iter().copied());
                 }
             }
         }

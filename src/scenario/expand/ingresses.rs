@@ -1,7 +1,7 @@
 //! Ingresses: an Application Load Balancer that the AWS controller makes, or ingress-nginx in the cluster.
 
 use super::cluster::delay;
-use super::load_balancers::{Address, Application, Group, Line, addresses};
+use super::load_balancers::{Address, Application, Group, Line, addresses, shared_cookies, shared_cookies_of_rules};
 use super::targets::{Product, Targets, idle_timeout, sticky};
 use super::text::{Field, Part, Place, flow};
 use super::things::{NGINX, Thing, block_item};
@@ -222,6 +222,7 @@ impl<'a> Walk<'a> {
             let mut part = place_of(Part::new("balancers", &replica.name, &path))
                 .maybe((!views.is_empty()).then(|| Field::names("targets", &views)))
                 .with(super::load_balancers::rules(&lines, &views))
+                .maybe(shared_cookies_of_rules(&lines, &replica.name, &names[0]))
                 .maybe(tls.clone())
                 .with(Field::new("idle_timeout", ingress_nginx::KEEPALIVE).note("keep-alive, default of ingress-nginx"));
             if i == 0 {
@@ -234,12 +235,10 @@ impl<'a> Walk<'a> {
                 let place = Place::of(blocks.document, block_item("kubernetes", "ingresses", *ingress));
                 let Some(service) = blocks.service(service) else { continue };
                 let deployment = blocks.services()[service].deployment().to_owned();
-                let part = place_of(Part::new("balancers", name, &place.path)).with(Field::new("inside", "true")).all(upstream(
-                    &place,
-                    &of_settings,
-                    settings.retries,
-                    &deployment,
-                ));
+                let fields = upstream(&place, &of_settings, settings.retries, &deployment);
+                let first = format!("{}/{}", names[0], needed.name(blocks.ingresses(), number));
+                let shared = shared_cookies(&fields, name, &first);
+                let part = place_of(Part::new("balancers", name, &place.path)).with(Field::new("inside", "true")).all(fields).maybe(shared);
                 self.parts.balancer(part.told(i == 0));
             }
             let groups = (0..views.len()).map(|number| needed.name(blocks.ingresses(), number)).zip(views).collect();

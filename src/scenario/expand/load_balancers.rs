@@ -221,24 +221,31 @@ impl<'a> Walk<'a> {
                 }
             }
             let mut node = Part::new("balancers", &address.name, &app.from).maybe(zone()).all(app.fields.clone());
+            let first = &app.addresses[0].name;
             node.comment = std::mem::take(&mut comment);
             if let ([group], true) = (app.groups.as_slice(), is_plain) {
                 let fields = fields(group.product, &group.place, &group.targets, group.cross_zone, &app.idle);
-                let node = node.comment(format!("All requests go to the target group {}.", group.name)).all(fields);
+                let shared = shared_cookies(&fields, &address.name, first);
+                let node = node.comment(format!("All requests go to the target group {}.", group.name)).all(fields).maybe(shared);
                 self.parts.balancer(node.told(is_first));
                 continue;
             }
-            let node = node.maybe((!views.is_empty()).then(|| Field::names("targets", &views))).with(rules(&app.lines, &views));
+            let shared = shared_cookies_of_rules(&app.lines, &address.name, first);
+            let node =
+                node.maybe((!views.is_empty()).then(|| Field::names("targets", &views))).with(rules(&app.lines, &views)).maybe(shared);
             let node = node.told(is_first);
             let node = if is_first { node } else { node.comment(format!("The same at {}.", address.name)) };
             self.parts.balancer(node);
             for (group, name) in app.groups.iter().zip(&views) {
                 let from = &group.place.path;
+                let fields = fields(group.product, &group.place, &group.targets, group.cross_zone, &app.idle);
+                let shared = shared_cookies(&fields, name, &format!("{first}/{}", group.name));
                 let part = Part::new("balancers", name, from)
                     .comment(format!("Target group {}, as {} sees it.", group.name, address.name))
                     .maybe(zone())
                     .with(Field::new("inside", "true").note("a part of the node: no way between them"))
-                    .all(fields(group.product, &group.place, &group.targets, group.cross_zone, &app.idle));
+                    .all(fields)
+                    .maybe(shared);
                 self.parts.balancer(part.told(is_first));
             }
             let groups = app.groups.iter().map(|group| group.name.clone()).zip(views).collect();
@@ -328,6 +335,23 @@ pub(super) fn rules(lines: &[Line], views: &[String]) -> Field {
     }
     all.value = Value::List(texts);
     all
+}
+
+/// To users all nodes are one: the first keeps the cookies of all.
+fn cookies_of(first: &str) -> Field {
+    Field::new("cookies_of", scalar(first))
+}
+
+/// Of what has these fields, where they set a cookie.
+pub(super) fn shared_cookies(fields: &[Field], own: &str, first: &str) -> Option<Field> {
+    let sets_cookie = fields.iter().any(|field| field.key == "sticky" && text_of(field).contains("cookie"));
+    (sets_cookie && own != first).then(|| cookies_of(first))
+}
+
+/// Of rules, where users stay with what was drawn for them.
+pub(super) fn shared_cookies_of_rules(lines: &[Line], own: &str, first: &str) -> Option<Field> {
+    let sets_cookie = lines.iter().any(|line| line.rest.iter().any(|field| field.key == "sticky"));
+    (sets_cookie && own != first).then(|| cookies_of(first))
 }
 
 pub(super) fn text_of(field: &Field) -> String {
