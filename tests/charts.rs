@@ -430,12 +430,15 @@ fn failover(left: &Left) -> usize {
     is_one_of(&picture.tips, &tips, "failover") + is_one_of(&joined(&picture.rows), &rows, "failover")
 }
 
+/// When, and which state began.
+type Moment = (f64, String);
+
 fn control_plane(left: &Left) -> usize {
     let picture = left.picture("control-plane");
     let (mut tips, mut rows) = (Vec::new(), Vec::new());
     for variant in left.variants() {
         let end = number(&variant.told["duration_s"]);
-        let mut stories: Vec<(String, String, String, Vec<(f64, String)>)> = Vec::new();
+        let mut stories: Vec<(String, String, String, Vec<Moment>)> = Vec::new();
         for (part, who, state) in [("pods", "pod", "phase"), ("targets", "target", "state")] {
             for change in list(variant.more, part) {
                 let (pod, at) = (change[who].as_str().expect("a name"), change["balancer"].as_str());
