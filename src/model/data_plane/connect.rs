@@ -236,6 +236,7 @@ impl World {
         self.set_timer(index);
         for waiter in waiting {
             if self.attempts.is_current(waiter) {
+                self.count_legs(waiter.index, index);
                 self.heads_for(waiter.index, end);
                 self.arrives_on_connection(waiter.index);
             }
