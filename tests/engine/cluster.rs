@@ -257,6 +257,23 @@ fn a_new_target_is_healthy_after_its_first_pass_and_an_unhealthy_one_after_more(
     assert_uniform("two passes", &waits(&format!("{}, layer: l4", target_group(CHECK, "10s"))), (15.0, 30.0), 0.0);
 }
 
+#[test]
+fn a_target_that_is_taken_out_is_checked_no_more() {
+    // Both targets are checked once a second, one of them until it is deregistered 1 s after the 10th second; an hour of grace lets it finish
+    // the 40 s of work that it has, and it takes nothing new, so that checks would fail: its connections would be reset.
+    let check = ", layer: l4, established: reset, health_check: { tcp: {}, interval: 1s, timeout: 500ms, unhealthy_after: 2 }";
+    let text = format!(
+        "duration: 60500ms\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: 40s }} }}] }}]\n\
+         servers: [{{ name: web, count: 4, slots: 100, pods: {{ replicas: 2, grace: 1h }} }}]\n\
+         balancers: [{{ name: lb, targets: [web], algorithm: round_robin, {} }}]\n\
+         operations: [{{ scale: {{ group: web, replicas: 1, at: 10s }} }}]\n",
+        target_group(check, "1h")
+    );
+    let record = once(&text);
+    assert_near("checks", record.checks_sent, 61 + 11, 1);
+    assert_eq!((failed_by(&record, Failure::Reset), states(&record, 0, TargetState::Unhealthy)), (0, vec![]));
+}
+
 // ---- Nodes ------------------------------------------------------------------------------------------------------------
 
 fn on_nodes(duration: &str, nodes: &str, count: u32, pods: &str, more: &str) -> String {

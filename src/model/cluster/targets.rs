@@ -97,6 +97,14 @@ impl World {
         }
     }
 
+    /// A check of a target that has been there since the start, unless its rounds have ended: the target has left, and may have come back
+    /// with rounds of its own.
+    pub(in crate::model) fn standing_check_starts(&mut self, index: u32) {
+        if self.checkers[index as usize].token == 0 {
+            self.check_starts(index);
+        }
+    }
+
     pub(super) fn member_check_starts(&mut self, checker: u32, token: u32) {
         if self.checkers[checker as usize].token == token {
             self.check_starts(checker);
