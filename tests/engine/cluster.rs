@@ -223,6 +223,24 @@ fn what_is_slow_finishes_within_the_deregistration_delay_or_is_cut() {
     );
 }
 
+/// The two attributes of a Network Load Balancer are apart: connections to an unhealthy target are reset by default, those to a target that
+/// is taken out stay.
+#[test]
+fn connections_of_a_network_load_balancer_outlive_the_deregistration_delay_unless_told_otherwise() {
+    // At 10 s one of two pods goes, with the requests of 40 s that it got in the 11 s until the news of it: one in two of one a second.
+    let text = |established: &str| {
+        format!(
+            "duration: 61s\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: 40s }} }}] }}]\n\
+             servers: [{{ name: web, count: 4, slots: 100, pods: {{ replicas: 2, grace: 1h }} }}]\n\
+             balancers: [{{ name: lb, layer: l4, established: reset, targets: [web], algorithm: round_robin, \
+             members: {{ target_group: {{ delay: {{ constant: 1ms }}, deregistration_delay: 5s{established} }} }} }}]\n\
+             operations: [{{ scale: {{ group: web, replicas: 1, at: 10500ms }} }}]\n"
+        )
+    };
+    let reset = |established: &str| failed_by(&once(&text(established)), Failure::Reset);
+    assert_eq!([reset(""), reset(", established: keep"), reset(", established: reset")], [0, 0, 5]);
+}
+
 /// A load balancer's check every 15 s, of which one pass is enough for a new target.
 const CHECK: &str = ", health_check: { http: /, interval: 15s, timeout: 5s, unhealthy_after: 2, healthy_after: 2 }";
 

@@ -30,7 +30,8 @@ impl World {
         }
         members.draining[target as usize] = 0;
         self.show_target(balancer, target, TargetState::Out);
-        if !self.balancers[balancer as usize].is_l4 || self.topology.balancers[balancer as usize].ways.resets_established {
+        let plan = &self.cluster().plan.members[balancer as usize];
+        if matches!(plan.as_ref().map(|plan| plan.kind), Some(MembersKind::TargetGroup { resets_then: true, .. })) {
             self.cut_target(balancer, target);
         }
     }

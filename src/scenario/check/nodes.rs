@@ -114,7 +114,15 @@ impl Checker<'_> {
                     self.error(&chosen.field("prefer"), "is `same_zone`, and the balancer has neither a `zone` nor a `node`");
                 }
             }
-            Members::TargetGroup { delay, .. } => self.distribution(&chosen.field("delay"), delay),
+            Members::TargetGroup { delay, established, .. } => {
+                self.distribution(&chosen.field("delay"), delay);
+                if established.is_some() && balancer.layer == Layer::L7 {
+                    self.error(
+                        &chosen.field("established"),
+                        "is for `layer: l4`: what this balancer has when the delay is over is always reset",
+                    );
+                }
+            }
         }
     }
 

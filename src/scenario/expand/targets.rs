@@ -115,7 +115,7 @@ pub(super) fn fields(product: Product, place: &Place, targets: &Targets, cross_z
         fields.push(Field::new("own_zone_only", true).note(why));
     }
     if targets.are_registered {
-        fields.push(members(place));
+        fields.push(members(product, place));
     }
     fields.push(health_check(product, place));
     fields.extend(sticky(place));
@@ -153,13 +153,18 @@ fn by_name(text: &str) -> Option<TargetAlgorithm> {
         .find_map(|(algorithm, name)| (name == text).then_some(algorithm))
 }
 
-fn members(place: &Place) -> Field {
+fn members(product: Product, place: &Place) -> Field {
     let delay = place
         .copied("registration", "delay")
         .unwrap_or_else(|| Field::new("delay", uniform(controller::REGISTRATION)).note("delay by default: watch, reconcile, API calls"));
     let note = "deregistration_delay by default of AWS";
     let deregistration = place.copy_or("deregistration_delay", target_group::DEREGISTRATION_DELAY, note);
-    flow("members", vec![flow("target_group", vec![delay, deregistration])])
+    let mut fields = vec![delay, deregistration];
+    if !product.is_application() {
+        let note = "established by default of an NLB (no connection termination on deregistration)";
+        fields.push(place.copied("on_deregistered", "established").unwrap_or_else(|| Field::new("established", "keep").note(note)));
+    }
+    flow("members", vec![flow("target_group", fields)])
 }
 
 fn health_check(product: Product, place: &Place) -> Field {
