@@ -237,7 +237,7 @@ fn compile_members(members: &Members, is_l7: bool, first_passes: u32, inputs: &I
                 },
             },
         },
-        Members::TargetGroup { delay, deregistration_delay } => MembersPlan {
+        Members::TargetGroup { delay, deregistration_delay, established } => MembersPlan {
             delay: sampler(delay, inputs),
             kind: MembersKind::TargetGroup {
                 deregistration_delay: *deregistration_delay,

@@ -81,9 +81,7 @@ impl World {
         let to = self.balancers[balancer].to[target];
         let mut condition = self.condition(to, self.checkers[index].is_http());
         condition.is_blackholed |= self.cut_off_by(balancer as u32).is_some();
-        if let (TargetRef::Balancer(inner), true) = (to, self.checkers[index].is_http() && self.balancers[balancer].is_name()) {
-            condition.is_in_error = !self.can_serve(inner);
-        }
+        condition.is_in_error |= self.is_badly_behind(index, to);
         let deadline = self.checkers[index].deadline().max(now);
         match self.checkers[index].meet(condition) {
             Encounter::Answered { passes } => {

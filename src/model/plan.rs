@@ -327,6 +327,8 @@ pub struct CheckPlan {
     pub random_phase: bool,
     pub initially_healthy: bool,
     pub joins_queue: bool,
+    /// It asks a kube-proxy whether its endpoints are ready.
+    pub asks_node: bool,
 }
 
 #[derive(Clone, Copy)]

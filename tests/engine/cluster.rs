@@ -432,6 +432,37 @@ fn local_traffic_stays_on_the_node() {
     assert!(cluster.len() == 3 && cluster.iter().all(|attempts| attempts.abs_diff(2000) <= 2), "{cluster:?}");
 }
 
+/// The rule of KEP-1669: the health check port fails as soon as nothing but ending pods is left, so that the load balancer has gone before
+/// they have.
+#[test]
+fn the_health_check_port_of_a_node_fails_while_its_last_pod_still_serves() {
+    let text = |node_port: bool| {
+        format!(
+            "duration: 2m\n\
+             clients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 100/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+             nodes: [{{ name: worker, count: 2, cpu: 1 }}]\n\
+             servers: [{{ name: web, count: 4, slots: 10, pods: {{ replicas: 2, cpu: 600m, pre_stop: 40s, grace: 1m, on_term: exit }} }}]\n\
+             balancers:\n\
+             - {{ name: lb, layer: l4, targets: [p1, p2], members: {{ target_group: {{}} }}, health_check: {{ http: /healthz, node_port: {node_port}, \
+             interval: 10s, timeout: 6s, unhealthy_after: 2, healthy_after: 2 }} }}\n\
+             - {{ name: p1, layer: l4, targets: [web], node: worker-1, members: {{ endpoints: {{ traffic: local, delay: {{ constant: 1s }} }} }} }}\n\
+             - {{ name: p2, layer: l4, targets: [web], node: worker-2, members: {{ endpoints: {{ traffic: local, delay: {{ constant: 1s }} }} }} }}\n\
+             operations: [{{ scale: {{ group: web, replicas: 1, at: 20s }} }}]\n"
+        )
+    };
+    // Two checks after the node knows: 10 to 20 s after 21 s; the pod serves up to 60 s.
+    let compiled = &variants(&text(true))[0];
+    let runs: Vec<RunRecord> = (1..=20).map(|seed| model::run(plan(compiled, seed, 0))).collect();
+    for run in &runs {
+        let out = states(run, 0, TargetState::Unhealthy);
+        assert!(out.len() == 1 && (31.0..=41.0).contains(&out[0]), "{out:?}");
+        assert_eq!(run.requests.failed(), 0);
+    }
+    // Where the check asks for the service itself, the node stays until the pod has gone: half of the requests for 10 to 20 s more.
+    let asking = once(&text(false));
+    assert!((500..=1000).contains(&asking.requests.failed()), "{}", asking.requests.failed());
+}
+
 // ---- Autoscaling ------------------------------------------------------------------------------------------------------
 
 fn autoscaled(work: &str, replicas: u32, autoscale: &str) -> RunRecord {

@@ -297,6 +297,16 @@ impl World {
         }
     }
 
+    /// What the health check port of a node says of a kube-proxy's service: whether an endpoint that is ready is among those it sends to.
+    /// One that ends and still serves is none; a proxy whose targets neither come nor go has them all.
+    /// Source: Kubernetes, KEP-1669 (proxy terminating endpoints) and pkg/proxy/healthcheck.
+    pub(in crate::model) fn has_ready_endpoint(&self, balancer: u32) -> bool {
+        let members = self.cluster.as_ref().and_then(|cluster| cluster.members[balancer as usize].as_ref());
+        members.is_none_or(|members| {
+            members.known.iter().zip(&members.is_member).any(|((condition, _), is_member)| *is_member && condition.is_ready)
+        })
+    }
+
     /// Keeps what a picture shows of a target.
     pub(in crate::model) fn show_target(&mut self, balancer: u32, target: u32, state: TargetState) {
         let at = self.now();

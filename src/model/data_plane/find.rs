@@ -31,6 +31,15 @@ impl World {
         false
     }
 
+    /// Whether an HTTP check of a balancer fails although that has somebody to send to: a name asks for a server behind it that is well, the
+    /// health check port of a node for endpoints that are ready.
+    pub(in crate::model) fn is_badly_behind(&self, checker: usize, to: TargetRef) -> bool {
+        let checker = &self.checkers[checker];
+        let TargetRef::Balancer(inner) = to else { return false };
+        let by_name = checker.is_http() && self.balancers[checker.balancer as usize].is_name();
+        (by_name && !self.can_serve(inner)) || (checker.asks_node() && !self.has_ready_endpoint(inner))
+    }
+
     /// Finds the target of an attempt at a balancer with a finder.
     #[inline(never)]
     pub(in crate::model) fn find(&mut self, attempt: u32, balancer: u32) {

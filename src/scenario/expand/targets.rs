@@ -185,6 +185,9 @@ fn health_check(product: Product, place: &Place) -> Field {
         }
     }
     let is_http = fields[0].key == "http";
+    if is_http && product == Product::ControllerNlbLocal {
+        fields.push(Field::new("node_port", true));
+    }
     let mut take = |field: &'static str, key: &str, default: &dyn Display| {
         fields.push(check.copied(field, key).unwrap_or_else(|| {
             missing.push(format!("{field} {default}"));
