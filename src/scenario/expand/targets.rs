@@ -121,6 +121,8 @@ pub(super) fn fields(product: Product, place: &Place, targets: &Targets, cross_z
     fields.extend(sticky(place));
     fields.extend(place.copy("slow_start"));
     if product.is_application() {
+        fields.push(Field::new("connect_timeout", alb::CONNECT_TIMEOUT).note("504 where a target is not reached by then"));
+        fields.push(Field::new("timeout", idle).note("504 where a target has not answered by then: the idle timeout"));
         fields.push(Field::new("connections", format!("{{ idle_timeout: {idle} }}")).note("kept to the targets and used again"));
     } else {
         let note = "connections to an unhealthy target are reset, the default of an NLB";
