@@ -439,7 +439,7 @@ fn the_health_check_port_of_a_node_fails_while_its_last_pod_still_serves() {
     let text = |node_port: bool| {
         format!(
             "duration: 2m\n\
-             clients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 100/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+             clients: [{{ name: c, timeout: 1s, arrivals: {{ deterministic: {{ rate: 100/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
              nodes: [{{ name: worker, count: 2, cpu: 1 }}]\n\
              servers: [{{ name: web, count: 4, slots: 10, pods: {{ replicas: 2, cpu: 600m, pre_stop: 40s, grace: 1m, on_term: exit }} }}]\n\
              balancers:\n\
@@ -458,9 +458,60 @@ fn the_health_check_port_of_a_node_fails_while_its_last_pod_still_serves() {
         assert!(out.len() == 1 && (31.0..=41.0).contains(&out[0]), "{out:?}");
         assert_eq!(run.requests.failed(), 0);
     }
-    // Where the check asks for the service itself, the node stays until the pod has gone: half of the requests for 10 to 20 s more.
+    // Where the check asks for the service itself, the node stays until the pod has gone at 60 s: two more checks, of which the last one
+    // waits 6 s for an answer. Half of the requests of 17 to 27 s.
     let asking = once(&text(false));
-    assert!((500..=1000).contains(&asking.requests.failed()), "{}", asking.requests.failed());
+    assert!((850..=1350).contains(&asking.requests.failed()), "{}", asking.requests.failed());
+}
+
+/// Of Kubernetes' rules: a proxy drops what a local policy leaves without an endpoint, and rejects where there is no endpoint at all.
+#[test]
+fn a_node_without_a_pod_drops_under_a_local_policy() {
+    let text = |traffic: &str, replicas: u32, more: &str| {
+        format!(
+            "duration: 60450ms\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 10/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}]{more} }}]\n\
+             nodes: [{{ name: worker, count: 2, cpu: 1 }}]\n\
+             servers: [{{ name: web, count: 4, slots: 10, pods: {{ replicas: {replicas}, cpu: 600m, start: {{ constant: 0s }}, image_pull: {{ constant: 0s }} }} }}]\n\
+             balancers:\n- {{ name: port, layer: l4, targets: [web], node: worker-2, members: {{ endpoints: {{ traffic: {traffic}, delay: {{ constant: 950ms }} }} }} }}\n\
+             operations: [{{ scale: {{ group: web, replicas: 2, at: 30s }} }}]\n"
+        )
+    };
+    let failed = |text: &str| {
+        let record = once(text);
+        (failed_by(&record, Failure::NoServer), failed_by(&record, Failure::Timeout), failed_by(&record, Failure::ConnectFailure))
+    };
+    // The pod is on the other node up to 30 s, and this one knows of its own 950 ms later.
+    assert_eq!(failed(&text("local", 1, ", timeout: 500ms")), (0, 309, 0));
+    assert_eq!(failed(&text("cluster", 1, ", timeout: 500ms")), (0, 0, 0));
+    assert_eq!(failed(&text("local", 0, ", timeout: 500ms")), (309, 0, 0));
+    // Where connections are opened, the first packet is sent again: after 1, 3, 7, 15 and 31 s.
+    let record = once(&text("local", 1, ", connections: { streams: 1 }"));
+    assert_eq!((record.requests.failed(), record.unfinished), (0, 0));
+    // What is sent at 0.1 s comes through at 31.1 s, and what at 16.1 s, too: 15 s later.
+    let longest = record.classes[0].latency.max_ms().expect("all are answered");
+    assert!((longest - 31_001.0).abs() < 1.0, "{longest}");
+}
+
+/// A check of a node port reaches a pod, or nobody: by TCP, too.
+#[test]
+fn a_tcp_check_of_a_node_port_fails_where_there_is_no_endpoint() {
+    let views = |traffic: &str, replicas: u32, timeout: &str| {
+        let record = once(&format!(
+            "duration: 1m\nclients: [{{ name: c, timeout: 1s, arrivals: {{ deterministic: {{ rate: 10/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+             nodes: [{{ name: worker, count: 2, cpu: 1 }}]\n\
+             servers: [{{ name: web, count: 4, slots: 10, pods: {{ replicas: {replicas}, cpu: 600m }} }}]\n\
+             balancers:\n\
+             - {{ name: lb, layer: l4, targets: [p1, p2], members: {{ target_group: {{}} }}, health_check: {{ tcp: {{}}, interval: 10s, timeout: {timeout}, \
+             phase: zero, unhealthy_after: 2 }} }}\n\
+             - {{ name: p1, layer: l4, targets: [web], node: worker-1, members: {{ endpoints: {{ traffic: {traffic} }} }} }}\n\
+             - {{ name: p2, layer: l4, targets: [web], node: worker-2, members: {{ endpoints: {{ traffic: {traffic} }} }} }}\n"
+        ));
+        states(&record, 0, TargetState::Unhealthy)
+    };
+    // Dropped: each check runs into its timeout. Refused: at once.
+    assert_eq!(views("local", 1, "3s"), [13.0]);
+    assert_eq!(views("cluster", 1, "3s"), Vec::<f64>::new());
+    assert_eq!(views("cluster", 0, "3s"), [10.0, 10.0]);
 }
 
 // ---- Autoscaling ------------------------------------------------------------------------------------------------------
