@@ -10,6 +10,9 @@ use crate::scenario::{Arrivals, Client, RequestClass, Retry, RetryTo, Sharing};
 use crate::units::Span;
 use std::sync::Arc;
 
+/// Methods that may do something twice when they are sent twice. Source: nginx, ngx_http_upstream.c (`proxy_next_upstream`).
+const NOT_IDEMPOTENT: [&str; 3] = ["POST", "PATCH", "LOCK"];
+
 pub(super) fn compile_client(
     client: &Client,
     is_one_of_many: bool,
@@ -60,7 +63,8 @@ fn compile_classes(
         let own = class.name.as_deref().or(class.path.as_deref()).unwrap_or("all");
         let name = if is_one_of_many { format!("{} {own}", client.name) } else { own.to_owned() };
         choices.push(ClassChoice { class: classes.len() as u32, path, weight: class.weight, work: sampler(&class.work, inputs) });
-        classes.push(ClassPlan { name, path, size: class.size.0 });
+        let is_idempotent = !class.method.as_deref().is_some_and(|method| NOT_IDEMPOTENT.contains(&method));
+        classes.push(ClassPlan { name, path, size: class.size.0, is_idempotent });
     }
     choices
 }
@@ -105,5 +109,6 @@ pub(super) fn compile_retry(retry: &Retry) -> RetryPlan {
         jitter: retry.backoff.jitter,
         budget: retry.budget,
         to_other: retry.to == RetryTo::Other,
+        non_idempotent: retry.non_idempotent,
     }
 }

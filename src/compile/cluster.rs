@@ -16,8 +16,8 @@ use crate::model::cluster::plan::{
 };
 use crate::model::plan::{BalancerPlan, ServerPlan, TargetRef};
 use crate::scenario::{
-    Amount, Autoscale, Balancer, Layer, Members, NodeGroup, Operation, Pods, Prefer, Probe, Scaling, Scenario, Select, ServerGroup,
-    TrafficPolicy,
+    Amount, Autoscale, Balancer, Established, Layer, Members, NodeGroup, Operation, Pods, Prefer, Probe, Scaling, Scenario, Select,
+    ServerGroup, TrafficPolicy,
 };
 use crate::units::Time;
 use std::sync::Arc;
@@ -90,9 +90,10 @@ pub(super) fn compile_cluster(
         };
         let healthy_after = plan.check.as_ref().map_or(1, |check| check.healthy_after);
         // An Application Load Balancer takes a new target after one pass; a Network Load Balancer after as many as an unhealthy one.
-        let first_passes = if balancer.layer == Layer::L7 { defaults::target_group::FIRST_PASSES_ALB } else { healthy_after };
+        let is_l7 = balancer.layer == Layer::L7;
+        let first_passes = if is_l7 { defaults::target_group::FIRST_PASSES_ALB } else { healthy_after };
         let members = balancer.members.as_ref().filter(|_| plan.targets.iter().any(is_named));
-        members.map(|members| compile_members(members, first_passes, inputs))
+        members.map(|members| compile_members(members, is_l7, first_passes, inputs))
     });
     Ok(Some(Arc::new(ClusterPlan {
         zones: ground.zones(),
@@ -220,7 +221,7 @@ fn rules(given: Option<&Scaling>, default: hpa::Rules) -> hpa::Rules {
     }
 }
 
-fn compile_members(members: &Members, first_passes: u32, inputs: &Inputs) -> MembersPlan {
+fn compile_members(members: &Members, is_l7: bool, first_passes: u32, inputs: &Inputs) -> MembersPlan {
     match members {
         Members::Endpoints { delay, traffic, prefer } => MembersPlan {
             delay: sampler(delay, inputs),
@@ -236,9 +237,13 @@ fn compile_members(members: &Members, first_passes: u32, inputs: &Inputs) -> Mem
                 },
             },
         },
-        Members::TargetGroup { delay, deregistration_delay } => MembersPlan {
+        Members::TargetGroup { delay, deregistration_delay, established } => MembersPlan {
             delay: sampler(delay, inputs),
-            kind: MembersKind::TargetGroup { deregistration_delay: *deregistration_delay, first_passes },
+            kind: MembersKind::TargetGroup {
+                deregistration_delay: *deregistration_delay,
+                resets_then: is_l7 || *established == Some(Established::Reset),
+                first_passes,
+            },
         },
     }
 }

@@ -81,6 +81,7 @@ fn compile_check(check: &HealthCheck) -> CheckPlan {
         random_phase: check.phase == Phase::Random,
         initially_healthy: check.initially == Initially::Healthy,
         joins_queue: check.checks_queue,
+        asks_node: check.node_port,
     }
 }
 

@@ -153,6 +153,8 @@ pub mod alb {
     pub const IDLE_TIMEOUT: Span = s(60);
     pub const IDLE_TIMEOUT_RANGE: (Span, Span) = (s(1), s(4000));
     pub const CLIENT_KEEP_ALIVE: Span = s(3600);
+    /// To a target; fixed. Source: Application Load Balancers user guide, troubleshooting (HTTP 504).
+    pub const CONNECT_TIMEOUT: Span = s(10);
     /// Off.
     pub const SLOW_START: Span = s(0);
     pub const SLOW_START_RANGE: (Span, Span) = (s(30), s(900));

@@ -124,6 +124,10 @@ pub fn of_group(view: &View, is_application: bool) -> OfGroup {
                 let word = if is_true(view, &name, &value) { "reset" } else { "keep" };
                 push(Field::new("on_unhealthy", word));
             }
+            "deregistration_delay.connection_termination.enabled" if !is_application => {
+                let word = if is_true(view, &name, &value) { "reset" } else { "keep" };
+                push(Field::new("on_deregistered", word));
+            }
             "load_balancing.cross_zone.enabled" => match value.as_str() {
                 "use_load_balancer_configuration" => {}
                 "false" if is_application => unread(view, &name, &value),

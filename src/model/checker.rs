@@ -73,6 +73,11 @@ impl Checker {
         self.plan.is_http
     }
 
+    /// It asks a kube-proxy for its endpoints.
+    pub fn asks_node(&self) -> bool {
+        self.plan.asks_node
+    }
+
     pub fn is_healthy(&self) -> bool {
         self.is_healthy
     }
@@ -190,6 +195,7 @@ mod tests {
             random_phase: true,
             initially_healthy: true,
             joins_queue: false,
+            asks_node: false,
         };
         Checker::new(0, 0, plan, Distribution::Constant(Span::ZERO).sampler(None), rng::stream(1, 0, "check"))
     }

@@ -76,11 +76,8 @@ impl World {
         let Some(index) = self.checker_of(check).map(|checker| checker as usize) else { return };
         let (balancer, target) = (self.checkers[index].balancer as usize, self.checkers[index].target as usize);
         let to = self.balancers[balancer].to[target];
-        let mut condition = self.condition(to, self.checkers[index].is_http());
+        let mut condition = self.condition_for(index, to);
         condition.is_blackholed |= self.cut_off_by(balancer as u32).is_some();
-        if let (TargetRef::Balancer(inner), true) = (to, self.checkers[index].is_http() && self.balancers[balancer].is_name()) {
-            condition.is_in_error = !self.can_serve(inner);
-        }
         let deadline = self.checkers[index].deadline().max(now);
         match self.checkers[index].meet(condition) {
             Encounter::Answered { passes } => {
@@ -112,7 +109,8 @@ impl World {
         }
     }
 
-    /// What a check meets. A balancer as target answers HTTP with an error when it has nobody to send to.
+    /// What a check meets. A balancer as target answers HTTP with an error when it has nobody to send to. A kube-proxy answers nothing
+    /// itself: without an endpoint it refuses, or drops.
     pub(super) fn condition(&mut self, to: TargetRef, is_http: bool) -> Condition {
         match to {
             TargetRef::Server(server) => {
@@ -128,7 +126,9 @@ impl World {
             }
             TargetRef::Balancer(inner) => {
                 let is_in_error = self.balancers[inner as usize].targets.eligible().is_empty();
-                Condition { is_crashed: false, is_blackholed: self.cut_off_by(inner).is_some(), is_hanging: false, is_in_error }
+                let is_crashed = is_in_error && self.balancers[inner as usize].is_l4 && self.has_members(inner);
+                let is_blackholed = self.cut_off_by(inner).is_some() || self.drops(inner);
+                Condition { is_crashed, is_blackholed, is_hanging: false, is_in_error }
             }
         }
     }

@@ -91,6 +91,8 @@ pub struct ClassPlan {
     pub path: u32,
     /// Bytes of a request and its answer.
     pub size: u64,
+    /// Doing it twice is as good as once.
+    pub is_idempotent: bool,
 }
 
 pub struct ClientPlan {
@@ -204,6 +206,8 @@ pub struct RetryPlan {
     pub jitter: Jitter,
     pub budget: Option<Share>,
     pub to_other: bool,
+    /// What is not idempotent is tried again although it was sent.
+    pub non_idempotent: bool,
 }
 
 pub struct ServerPlan {
@@ -323,6 +327,8 @@ pub struct CheckPlan {
     pub random_phase: bool,
     pub initially_healthy: bool,
     pub joins_queue: bool,
+    /// It asks a kube-proxy whether its endpoints are ready.
+    pub asks_node: bool,
 }
 
 #[derive(Clone, Copy)]

@@ -36,6 +36,11 @@ impl Retries {
         }
     }
 
+    /// Whether this failure of such a request may be tried again: one that is not idempotent was not sent where no connection was made.
+    pub fn takes(&self, failure: Failure, is_idempotent: bool) -> bool {
+        is_idempotent || self.plan.non_idempotent || matches!(failure, Failure::ConnectFailure | Failure::NoServer)
+    }
+
     /// The wait before the next try, if there is to be one. `retries`: how many there were already.
     pub fn wait(&mut self, failure: Failure, retries: u32, now: Time) -> Option<Span> {
         if retries >= self.plan.max || !self.plan.when.contains(&failure) || !self.spend_budget(now) {
@@ -85,6 +90,7 @@ mod tests {
             jitter,
             budget,
             to_other: false,
+            non_idempotent: true,
         };
         Retries::new(plan, rng::stream(1, 0, "backoff"))
     }

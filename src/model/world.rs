@@ -212,7 +212,7 @@ impl World {
             Event::ShareFinished { server, generation } => self.share_finished(server, generation),
             Event::ResultAtBalancer(attempt) => self.if_current(attempt, World::result_at_balancer),
             Event::ResultAtClient(attempt) => self.if_current(attempt, World::result_at_client),
-            Event::CheckStarts { checker } => self.check_starts(checker),
+            Event::CheckStarts { checker } => self.standing_check_starts(checker),
             Event::CheckAtTarget { check } => self.check_at_target(check),
             Event::CheckEnds { check, passed } => self.check_ends(check, passed),
             Event::FaultBegins { strike } => self.fault_begins(strike),

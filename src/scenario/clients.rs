@@ -284,6 +284,9 @@ pub struct Retry {
     /// Which failures are tried again. Default: connect_failure.
     #[serde(default = "default_when")]
     pub when: Vec<Failure>,
+    /// POST, PATCH and LOCK, too, are tried again when they were sent already: they may then be done twice. Default: true.
+    #[serde(default = "yes")]
+    pub non_idempotent: bool,
     /// Wait before a retry. Default: none.
     #[serde(default)]
     pub backoff: Backoff,
@@ -293,6 +296,10 @@ pub struct Retry {
     /// Which servers may be tried. Default: any.
     #[serde(default)]
     pub to: RetryTo,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_when() -> Vec<Failure> {

@@ -1,7 +1,7 @@
 //! A cluster: nodes, the pods that controllers run on them, who is told of a pod when, and what operators do. What a `kubernetes:` block
 //! expands to; the names are those of Kubernetes.
 
-use super::Autoscale;
+use super::{Autoscale, Established};
 use crate::control::defaults::{controller, kube_proxy};
 use crate::dist::Distribution;
 use crate::document::from_text;
@@ -257,6 +257,9 @@ pub enum Members {
         /// How long a target that is taken out may finish what it has. Default: 300s.
         #[serde(default = "default_deregistration")]
         deregistration_delay: Span,
+        /// What becomes of the connections that are left then (l4; what an l7 balancer has is always reset). Default: keep.
+        #[serde(default)]
+        established: Option<Established>,
     },
 }
 

@@ -15,6 +15,10 @@ pub struct HealthCheck {
     /// The path of an HTTP request that must be answered with an expected status.
     #[serde(default)]
     pub http: Option<String>,
+    /// The path is asked for at the health check port of the target's node, where the target is a kube-proxy: it passes while a pod there
+    /// is ready, whatever ends and still serves. Default: false.
+    #[serde(default)]
+    pub node_port: bool,
     /// Statuses that pass. Default: 200-399.
     #[serde(default)]
     pub status: StatusRange,

@@ -76,7 +76,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
     };
     Topology {
         clients: vec![client],
-        classes: vec![ClassPlan { name: "all".to_owned(), path: 0, size: 0 }],
+        classes: vec![ClassPlan { name: "all".to_owned(), path: 0, size: 0, is_idempotent: true }],
         paths: vec!["/".to_owned()],
         servers: vec![server(1), server(2)],
         balancers: vec![balancer],

@@ -223,6 +223,24 @@ fn what_is_slow_finishes_within_the_deregistration_delay_or_is_cut() {
     );
 }
 
+/// The two attributes of a Network Load Balancer are apart: connections to an unhealthy target are reset by default, those to a target that
+/// is taken out stay.
+#[test]
+fn connections_of_a_network_load_balancer_outlive_the_deregistration_delay_unless_told_otherwise() {
+    // At 10 s one of two pods goes, with the requests of 40 s that it got in the 11 s until the news of it: one in two of one a second.
+    let text = |established: &str| {
+        format!(
+            "duration: 61s\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: 40s }} }}] }}]\n\
+             servers: [{{ name: web, count: 4, slots: 100, pods: {{ replicas: 2, grace: 1h }} }}]\n\
+             balancers: [{{ name: lb, layer: l4, established: reset, targets: [web], algorithm: round_robin, \
+             members: {{ target_group: {{ delay: {{ constant: 1ms }}, deregistration_delay: 5s{established} }} }} }}]\n\
+             operations: [{{ scale: {{ group: web, replicas: 1, at: 10500ms }} }}]\n"
+        )
+    };
+    let reset = |established: &str| failed_by(&once(&text(established)), Failure::Reset);
+    assert_eq!([reset(""), reset(", established: keep"), reset(", established: reset")], [0, 0, 5]);
+}
+
 /// A load balancer's check every 15 s, of which one pass is enough for a new target.
 const CHECK: &str = ", health_check: { http: /, interval: 15s, timeout: 5s, unhealthy_after: 2, healthy_after: 2 }";
 
@@ -255,6 +273,23 @@ fn a_new_target_is_healthy_after_its_first_pass_and_an_unhealthy_one_after_more(
     assert_uniform("first pass", &waits(&target_group(CHECK, "10s")), (0.0, 15.0), 0.0);
     // A Network Load Balancer wants as many passes as of an unhealthy target: one interval more.
     assert_uniform("two passes", &waits(&format!("{}, layer: l4", target_group(CHECK, "10s"))), (15.0, 30.0), 0.0);
+}
+
+#[test]
+fn a_target_that_is_taken_out_is_checked_no_more() {
+    // Both targets are checked once a second, one of them until it is deregistered 1 s after the 10th second; an hour of grace lets it finish
+    // the 40 s of work that it has, and it takes nothing new, so that checks would fail: its connections would be reset.
+    let check = ", layer: l4, established: reset, health_check: { tcp: {}, interval: 1s, timeout: 500ms, unhealthy_after: 2 }";
+    let text = format!(
+        "duration: 60500ms\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: 40s }} }}] }}]\n\
+         servers: [{{ name: web, count: 4, slots: 100, pods: {{ replicas: 2, grace: 1h }} }}]\n\
+         balancers: [{{ name: lb, targets: [web], algorithm: round_robin, {} }}]\n\
+         operations: [{{ scale: {{ group: web, replicas: 1, at: 10s }} }}]\n",
+        target_group(check, "1h")
+    );
+    let record = once(&text);
+    assert_near("checks", record.checks_sent, 61 + 11, 1);
+    assert_eq!((failed_by(&record, Failure::Reset), states(&record, 0, TargetState::Unhealthy)), (0, vec![]));
 }
 
 // ---- Nodes ------------------------------------------------------------------------------------------------------------
@@ -395,6 +430,88 @@ fn local_traffic_stays_on_the_node() {
     assert!(local.len() == 3 && local[2].abs_diff(3000) <= 1 && local[0].abs_diff(1500) <= 1 && local[1].abs_diff(1500) <= 1, "{local:?}");
     let cluster = shares(&text.replace("traffic: local", "traffic: cluster"));
     assert!(cluster.len() == 3 && cluster.iter().all(|attempts| attempts.abs_diff(2000) <= 2), "{cluster:?}");
+}
+
+/// The rule of KEP-1669: the health check port fails as soon as nothing but ending pods is left, so that the load balancer has gone before
+/// they have.
+#[test]
+fn the_health_check_port_of_a_node_fails_while_its_last_pod_still_serves() {
+    let text = |node_port: bool| {
+        format!(
+            "duration: 2m\n\
+             clients: [{{ name: c, timeout: 1s, arrivals: {{ deterministic: {{ rate: 100/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+             nodes: [{{ name: worker, count: 2, cpu: 1 }}]\n\
+             servers: [{{ name: web, count: 4, slots: 10, pods: {{ replicas: 2, cpu: 600m, pre_stop: 40s, grace: 1m, on_term: exit }} }}]\n\
+             balancers:\n\
+             - {{ name: lb, layer: l4, targets: [p1, p2], members: {{ target_group: {{}} }}, health_check: {{ http: /healthz, node_port: {node_port}, \
+             interval: 10s, timeout: 6s, unhealthy_after: 2, healthy_after: 2 }} }}\n\
+             - {{ name: p1, layer: l4, targets: [web], node: worker-1, members: {{ endpoints: {{ traffic: local, delay: {{ constant: 1s }} }} }} }}\n\
+             - {{ name: p2, layer: l4, targets: [web], node: worker-2, members: {{ endpoints: {{ traffic: local, delay: {{ constant: 1s }} }} }} }}\n\
+             operations: [{{ scale: {{ group: web, replicas: 1, at: 20s }} }}]\n"
+        )
+    };
+    // Two checks after the node knows: 10 to 20 s after 21 s; the pod serves up to 60 s.
+    let compiled = &variants(&text(true))[0];
+    let runs: Vec<RunRecord> = (1..=20).map(|seed| model::run(plan(compiled, seed, 0))).collect();
+    for run in &runs {
+        let out = states(run, 0, TargetState::Unhealthy);
+        assert!(out.len() == 1 && (31.0..=41.0).contains(&out[0]), "{out:?}");
+        assert_eq!(run.requests.failed(), 0);
+    }
+    // Where the check asks for the service itself, the node stays until the pod has gone at 60 s: two more checks, of which the last one
+    // waits 6 s for an answer. Half of the requests of 17 to 27 s.
+    let asking = once(&text(false));
+    assert!((850..=1350).contains(&asking.requests.failed()), "{}", asking.requests.failed());
+}
+
+/// Of Kubernetes' rules: a proxy drops what a local policy leaves without an endpoint, and rejects where there is no endpoint at all.
+#[test]
+fn a_node_without_a_pod_drops_under_a_local_policy() {
+    let text = |traffic: &str, replicas: u32, more: &str| {
+        format!(
+            "duration: 60450ms\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 10/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}]{more} }}]\n\
+             nodes: [{{ name: worker, count: 2, cpu: 1 }}]\n\
+             servers: [{{ name: web, count: 4, slots: 10, pods: {{ replicas: {replicas}, cpu: 600m, start: {{ constant: 0s }}, image_pull: {{ constant: 0s }} }} }}]\n\
+             balancers:\n- {{ name: port, layer: l4, targets: [web], node: worker-2, members: {{ endpoints: {{ traffic: {traffic}, delay: {{ constant: 950ms }} }} }} }}\n\
+             operations: [{{ scale: {{ group: web, replicas: 2, at: 30s }} }}]\n"
+        )
+    };
+    let failed = |text: &str| {
+        let record = once(text);
+        (failed_by(&record, Failure::NoServer), failed_by(&record, Failure::Timeout), failed_by(&record, Failure::ConnectFailure))
+    };
+    // The pod is on the other node up to 30 s, and this one knows of its own 950 ms later.
+    assert_eq!(failed(&text("local", 1, ", timeout: 500ms")), (0, 309, 0));
+    assert_eq!(failed(&text("cluster", 1, ", timeout: 500ms")), (0, 0, 0));
+    assert_eq!(failed(&text("local", 0, ", timeout: 500ms")), (309, 0, 0));
+    // Where connections are opened, the first packet is sent again: after 1, 3, 7, 15 and 31 s.
+    let record = once(&text("local", 1, ", connections: { streams: 1 }"));
+    assert_eq!((record.requests.failed(), record.unfinished), (0, 0));
+    // What is sent at 0.1 s comes through at 31.1 s, and what at 16.1 s, too: 15 s later.
+    let longest = record.classes[0].latency.max_ms().expect("all are answered");
+    assert!((longest - 31_001.0).abs() < 1.0, "{longest}");
+}
+
+/// A check of a node port reaches a pod, or nobody: by TCP, too.
+#[test]
+fn a_tcp_check_of_a_node_port_fails_where_there_is_no_endpoint() {
+    let views = |traffic: &str, replicas: u32, timeout: &str| {
+        let record = once(&format!(
+            "duration: 1m\nclients: [{{ name: c, timeout: 1s, arrivals: {{ deterministic: {{ rate: 10/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+             nodes: [{{ name: worker, count: 2, cpu: 1 }}]\n\
+             servers: [{{ name: web, count: 4, slots: 10, pods: {{ replicas: {replicas}, cpu: 600m }} }}]\n\
+             balancers:\n\
+             - {{ name: lb, layer: l4, targets: [p1, p2], members: {{ target_group: {{}} }}, health_check: {{ tcp: {{}}, interval: 10s, timeout: {timeout}, \
+             phase: zero, unhealthy_after: 2 }} }}\n\
+             - {{ name: p1, layer: l4, targets: [web], node: worker-1, members: {{ endpoints: {{ traffic: {traffic} }} }} }}\n\
+             - {{ name: p2, layer: l4, targets: [web], node: worker-2, members: {{ endpoints: {{ traffic: {traffic} }} }} }}\n"
+        ));
+        states(&record, 0, TargetState::Unhealthy)
+    };
+    // Dropped: each check runs into its timeout. Refused: at once.
+    assert_eq!(views("local", 1, "3s"), [13.0]);
+    assert_eq!(views("cluster", 1, "3s"), Vec::<f64>::new());
+    assert_eq!(views("cluster", 0, "3s"), [10.0, 10.0]);
 }
 
 // ---- Autoscaling ------------------------------------------------------------------------------------------------------

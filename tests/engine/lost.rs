@@ -74,3 +74,25 @@ fn what_a_target_group_cuts_is_one_502_and_no_460() {
     assert!(cut > 10, "{cut}");
     assert_eq!((statuses.get(Status::Own(502)), statuses.get(Status::GONE)), (cut, 0));
 }
+
+/// An Application Load Balancer answers 504 where a target has not answered within its idle timeout, or is not reached within 10 s.
+#[test]
+fn an_application_load_balancer_waits_ten_seconds_for_a_connection_and_its_idle_timeout_for_an_answer() {
+    let text = |work: &str, faults: &str| {
+        format!(
+            "duration: 100500ms\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: {work} }} }}] }}]\n\
+             servers: [{{ name: s, slots: 200 }}]\naws:\n\
+             \x20 load_balancers: [{{ name: shop, type: application, listeners: [{{ default: {{ web: 1 }} }}] }}]\n\
+             \x20 target_groups: [{{ name: web, targets: [s] }}]\n{faults}"
+        )
+    };
+    let answers = |text: &str| {
+        let record = once(text);
+        (record.requests.ok, failed_by(&record, Failure::Timeout), failed_by(&record, Failure::ConnectFailure), record.unfinished)
+    };
+    // Sent from 1 s to 100 s: those up to 40 s have waited for 60 s, or have been answered after 59 s.
+    assert_eq!(answers(&text("59s", "")), (41, 0, 0, 59));
+    assert_eq!(answers(&text("61s", "")), (0, 40, 0, 60));
+    // Nobody answers from 50.5 s on: those up to 90 s have given up connecting. (The one connection that is there takes the first of them.)
+    assert_eq!(answers(&text("1ms", "faults: [{ blackhole: { server: s, at: 50500ms } }]")), (50, 0, 39, 11));
+}

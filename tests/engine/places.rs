@@ -104,6 +104,24 @@ fn two_and_eight_servers_get_25_and_6_25_percent_within_their_zones_and_10_acros
     assert_eq!((across.passages, across.crossed, across.gib()), (1000, 500, 500.0 / 1024.0));
 }
 
+/// What crosses zones does not depend on whether a request comes on a connection that was there or on one that is opened for it.
+#[test]
+fn the_first_request_of_a_connection_crosses_zones_like_the_others() {
+    for (connections, opened) in [("streams: 1, max_requests: 1", 10), ("streams: 1, max_requests: 5", 2), ("streams: 1", 1)] {
+        let record = ten(
+            &format!("connections: {{ per: all, {connections} }}"),
+            "cross_zone: { constant: 1ms }",
+            "{ name: s, zone: b }",
+            "{ name: lb, layer: l4, zone: a, targets: [s] }",
+        );
+        let opener = record.openers[0].as_ref().unwrap();
+        assert_eq!((record.requests.ok, opener.opened), (10, opened), "{connections}");
+        let crossings = record.crossings.unwrap();
+        // From the client in zone a to the balancer in zone a, and on to the server in zone b.
+        assert_eq!((crossings.passages, crossings.crossed, crossings.gib()), (20, 10, 10.0 / 1024.0), "{connections}");
+    }
+}
+
 #[test]
 fn nobody_in_the_own_zone_is_nobody() {
     let text = |when_none: &str| {

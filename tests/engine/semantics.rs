@@ -589,3 +589,29 @@ fn what_some_timeout_will_end_is_open_and_not_stuck() {
     assert_eq!(swallowed("hang", connects, ""), (0, 5, 5, 5));
     assert_eq!(swallowed("blackhole", LB, ""), (0, 5, 5, 5));
 }
+
+/// nginx without `non_idempotent`: a POST that was sent is not tried again, one for which no connection was made is.
+#[test]
+fn what_is_not_idempotent_is_tried_again_only_where_it_was_not_sent() {
+    let failed = |method: &str, setting: &str| {
+        let retry = format!("retry: {{ max: 1, when: [connect_failure, reset], to: other, non_idempotent: {setting} }}");
+        let client = |retry: &str| {
+            let requests = format!("requests: [{{ method: {method}, work: {{ constant: 500ms }} }}]");
+            format!("arrivals: {{ deterministic: {{ rate: 10/s }} }}, {requests}{retry}")
+        };
+        let faults = "{ crash: { server: s-1, at: 4950ms, for: 2s } }";
+        let run = |client: String, balancer: String| {
+            let record = once(&scenario("duration: 9990ms", &client, "{ name: s, count: 2, slots: 20 }", &balancer, faults));
+            (failed_by(&record, Failure::Reset), failed_by(&record, Failure::ConnectFailure))
+        };
+        let of_balancer = run(client(""), format!("{{ name: lb, targets: [s], {retry} }}"));
+        let of_client = run(client(&format!(", {retry}")), "{ name: lb, targets: [s] }".to_owned());
+        (of_balancer, of_client)
+    };
+    // In the crash s-1 has what was sent to it in the last half second: every other one of ten a second.
+    let (by_balancer, by_client) = failed("POST", "false");
+    assert!((2..=3).contains(&by_balancer.0) && by_balancer.1 == 0, "{by_balancer:?}");
+    assert!((2..=3).contains(&by_client.0), "{by_client:?}");
+    assert_eq!(failed("GET", "false").0, (0, 0));
+    assert_eq!((failed("POST", "true").0, failed("PUT", "false").0), ((0, 0), (0, 0)));
+}

@@ -310,6 +310,30 @@ impl World {
         }
     }
 
+    /// What the health check port of a node says of a kube-proxy's service: whether an endpoint that is ready is among those it sends to.
+    /// One that ends and still serves is none; a proxy whose targets neither come nor go has them all.
+    /// Source: Kubernetes, KEP-1669 (proxy terminating endpoints) and pkg/proxy/healthcheck.
+    pub(in crate::model) fn has_ready_endpoint(&self, balancer: u32) -> bool {
+        let members = self.cluster.as_ref().and_then(|cluster| cluster.members[balancer as usize].as_ref());
+        members.is_none_or(|members| {
+            members.known.iter().zip(&members.is_member).any(|((condition, _), is_member)| *is_member && condition.is_ready)
+        })
+    }
+
+    /// Whether a kube-proxy without an endpoint to send to says nothing: it refuses where there is none anywhere, and drops packets where
+    /// a local policy leaves it none while other nodes have some.
+    /// Source: Kubernetes, pkg/proxy/iptables (rules "has no endpoints" and "has no local endpoints").
+    #[inline(never)]
+    pub(in crate::model) fn drops(&self, balancer: u32) -> bool {
+        let Some(cluster) = &self.cluster else { return false };
+        let (Some(plan), Some(members)) = (&cluster.plan.members[balancer as usize], &cluster.members[balancer as usize]) else {
+            return false;
+        };
+        let is_local = matches!(plan.kind, MembersKind::Endpoints { traffic: endpoints::TrafficPolicy::Local, .. });
+        let is_usable = |condition: &Condition| condition.is_ready || (condition.is_serving && condition.is_terminating);
+        is_local && !members.is_member.contains(&true) && members.known.iter().any(|(condition, _)| is_usable(condition))
+    }
+
     /// Keeps what a picture shows of a target.
     pub(in crate::model) fn show_target(&mut self, balancer: u32, target: u32, state: TargetState) {
         let at = self.now();

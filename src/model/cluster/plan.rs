@@ -100,8 +100,16 @@ pub struct MembersPlan {
 
 #[derive(Clone, Copy)]
 pub enum MembersKind {
-    Endpoints { traffic: endpoints::TrafficPolicy, prefer: endpoints::TrafficDistribution },
-    TargetGroup { deregistration_delay: Span, first_passes: u32 },
+    Endpoints {
+        traffic: endpoints::TrafficPolicy,
+        prefer: endpoints::TrafficDistribution,
+    },
+    TargetGroup {
+        deregistration_delay: Span,
+        /// What is left after the delay is reset.
+        resets_then: bool,
+        first_passes: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,7 +31,8 @@ impl World {
         }
         members.draining[target as usize] = 0;
         self.show_target(balancer, target, TargetState::Out);
-        if !self.balancers[balancer as usize].is_l4 || self.topology.balancers[balancer as usize].ways.resets_established {
+        let plan = &self.cluster().plan.members[balancer as usize];
+        if matches!(plan.as_ref().map(|plan| plan.kind), Some(MembersKind::TargetGroup { resets_then: true, .. })) {
             self.cut_target(balancer, target);
         }
     }
@@ -101,6 +102,14 @@ impl World {
         if let Some(members) = &cluster.members[balancer as usize] {
             let index = members.first_pair + target;
             self.checkers[index as usize].stop(token);
+        }
+    }
+
+    /// A check of a target that has been there since the start, unless its rounds have ended: the target has left, and may have come back
+    /// with rounds of its own.
+    pub(in crate::model) fn standing_check_starts(&mut self, index: u32) {
+        if self.checkers[index as usize].token == 0 {
+            self.check_starts(index);
         }
     }
 

@@ -185,6 +185,10 @@ impl World {
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
         let hop = self.hops[place];
         let Some(retries) = &mut self.balancers[hop.balancer as usize].retries else { return false };
+        let is_idempotent = self.topology.classes[self.requests[self.attempts[attempt].request].class as usize].is_idempotent;
+        if !retries.takes(failure, is_idempotent) {
+            return false;
+        }
         let Some(wait) = retries.wait(failure, hop.retries, now) else { return false };
         if retries.is_to_other() {
             self.remember_tried(attempt);

@@ -146,7 +146,11 @@ impl World {
             TargetRef::Balancer(balancer) if self.balancers[balancer as usize].is_l4 => {
                 let Connection { source, number, travel, .. } = self.connections.slots[index];
                 let Some(target) = self.choose_flow(balancer, &source, number) else {
-                    let fate = Fate { failure: Failure::NoServer, strike: self.blame_balancer(balancer), is_timeout: false };
+                    let strike = self.blame_balancer(balancer);
+                    if self.drops(balancer) {
+                        return self.first_packet_is_lost(index, strike);
+                    }
+                    let fate = Fate { failure: Failure::NoServer, strike, is_timeout: false };
                     return self.opening_fails(index, fate, travel);
                 };
                 self.balancers[balancer as usize].sent(target);
@@ -238,6 +242,7 @@ impl World {
         self.set_timer(index);
         for waiter in waiting {
             if self.attempts.is_current(waiter) {
+                self.count_legs(waiter.index, index);
                 self.heads_for(waiter.index, end);
                 self.arrives_on_connection(waiter.index);
             }

@@ -2,6 +2,7 @@
 
 use crate::model::attempt::Attempt;
 use crate::model::balancer::Finder;
+use crate::model::checker::Condition;
 use crate::model::client::NONE;
 use crate::model::connection::Source;
 use crate::model::dns::Asker;
@@ -29,6 +30,23 @@ impl World {
             }
         }
         false
+    }
+
+    /// What a check meets. Of a balancer a name wants to know whether there is a server behind it that is well, and the health check port of
+    /// a node tells of the endpoints that are ready.
+    pub(in crate::model) fn condition_for(&mut self, checker: usize, to: TargetRef) -> Condition {
+        let checker = &self.checkers[checker];
+        let (is_http, asks_node) = (checker.is_http(), checker.asks_node());
+        let is_name = self.balancers[checker.balancer as usize].is_name();
+        let mut condition = self.condition(to, is_http);
+        let TargetRef::Balancer(inner) = to else { return condition };
+        if asks_node {
+            (condition.is_crashed, condition.is_blackholed) = (false, self.cut_off_by(inner).is_some());
+            condition.is_in_error |= !self.has_ready_endpoint(inner);
+        } else if is_http && is_name {
+            condition.is_in_error = !self.can_serve(inner);
+        }
+        condition
     }
 
     /// Finds the target of an attempt at a balancer with a finder.

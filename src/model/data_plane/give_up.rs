@@ -46,6 +46,8 @@ impl World {
         request.attempt = NONE;
         let retries = self.clients[request.client as usize].retries.as_mut();
         let to_other = retries.as_ref().is_some_and(|retries| retries.is_to_other());
+        let is_idempotent = self.topology.classes[request.class as usize].is_idempotent;
+        let retries = retries.filter(|retries| retries.takes(failure, is_idempotent));
         let Some(wait) = retries.and_then(|retries| retries.wait(failure, request.retries, now)) else {
             let (sent, is_counted) = (request.sent, request.is_counted);
             let strike = self.fault_to_blame(strike, is_counted);

@@ -115,15 +115,22 @@ impl World {
         match pick {
             Pick::Target(target) => self.send_to_target(attempt, balancer, target),
             Pick::Wait => self.wait(attempt, None),
-            Pick::Nobody => {
-                if let Some(strike) = self.cut_off_by(balancer) {
-                    return self.lose_at_balancer(attempt, strike);
-                }
-                self.attempts[attempt].strike = self.blame_balancer(balancer);
-                self.attempts[attempt].failure = Some(Failure::NoServer);
-                self.leave_balancer(attempt, balancer);
-            }
+            Pick::Nobody => self.finds_nobody(attempt, balancer),
         }
+    }
+
+    #[inline(never)]
+    fn finds_nobody(&mut self, attempt: u32, balancer: u32) {
+        if let Some(strike) = self.cut_off_by(balancer) {
+            return self.lose_at_balancer(attempt, strike);
+        }
+        let strike = self.blame_balancer(balancer);
+        if self.drops(balancer) {
+            return self.lose_at_balancer(attempt, strike);
+        }
+        self.attempts[attempt].strike = strike;
+        self.attempts[attempt].failure = Some(Failure::NoServer);
+        self.leave_balancer(attempt, balancer);
     }
 
     #[inline(always)]

@@ -115,6 +115,18 @@ impl World {
         self.count_passage(attempt, ends);
     }
 
+    /// A request has passed the whole way of a connection.
+    pub(in crate::model) fn count_legs(&mut self, attempt: u32, connection: u32) {
+        if self.places.is_none() {
+            return;
+        }
+        let (opener, passages, end) = self.way(connection);
+        for (place, passage) in passages.iter().enumerate() {
+            self.count_leg(attempt, opener, &passages[..place], TargetRef::Balancer(passage.balancer));
+        }
+        self.count_leg(attempt, opener, &passages, end);
+    }
+
     /// How long a check travels one way.
     pub(in crate::model) fn check_travels(&mut self, checker: u32) -> Span {
         let topology = &self.topology;

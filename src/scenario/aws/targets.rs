@@ -49,6 +49,9 @@ pub struct TargetGroup {
     /// What becomes of the connections to a target that turns unhealthy (network). Default: reset.
     #[serde(default)]
     pub on_unhealthy: Option<Established>,
+    /// What becomes of the connections to a target that was taken out, when the deregistration delay is over (network). Default: keep.
+    #[serde(default)]
+    pub on_deregistered: Option<Established>,
 }
 
 /// What is registered of a service.

@@ -3,7 +3,7 @@
 use super::names::{Named, split_server};
 use super::{Checker, item};
 use crate::document::Path;
-use crate::scenario::{Balancer, Members, NodeGroup, Operation, Prefer, TrafficPolicy};
+use crate::scenario::{Balancer, Layer, Members, NodeGroup, Operation, Prefer, TrafficPolicy};
 use crate::units::Span;
 use std::collections::BTreeSet;
 
@@ -72,6 +72,7 @@ impl Checker<'_> {
         let scenario = self.scenario;
         for (i, balancer) in scenario.balancers.iter().enumerate() {
             let path = item("balancers", i);
+            self.health_port(&path.field("health_check").field("node_port"), balancer);
             match &balancer.members {
                 None => {
                     if let Some(place) = balancer.targets.iter().position(|target| self.is_of_pods(target)) {
@@ -85,6 +86,22 @@ impl Checker<'_> {
                 }
                 Some(members) => self.members_of(&path.field("members"), balancer, members),
             }
+        }
+    }
+
+    /// The health check port of a node is that of a kube-proxy.
+    fn health_port(&mut self, path: &Path, balancer: &Balancer) {
+        let Some(check) = balancer.health_check.as_ref().filter(|check| check.node_port) else { return };
+        if check.tcp.is_some() {
+            self.error(path, "is for `http` checks: a TCP connect tells nothing of the pods");
+        }
+        let has_port = |target: &&String| match self.names.get(*target) {
+            Some(Named::Balancer(index)) => self.scenario.balancers[index].node.is_some(),
+            _ => false,
+        };
+        if let Some(other) = balancer.targets.iter().find(|target| !has_port(target)) {
+            let what = format!("asks for the health check port of a node, and the target `{other}` has none");
+            self.error_help(path, what, "it is for balancers that stand on a `node`");
         }
     }
 
@@ -114,7 +131,15 @@ impl Checker<'_> {
                     self.error(&chosen.field("prefer"), "is `same_zone`, and the balancer has neither a `zone` nor a `node`");
                 }
             }
-            Members::TargetGroup { delay, .. } => self.distribution(&chosen.field("delay"), delay),
+            Members::TargetGroup { delay, established, .. } => {
+                self.distribution(&chosen.field("delay"), delay);
+                if established.is_some() && balancer.layer == Layer::L7 {
+                    self.error(
+                        &chosen.field("established"),
+                        "is for `layer: l4`: what this balancer has when the delay is over is always reset",
+                    );
+                }
+            }
         }
     }
 

@@ -313,7 +313,7 @@ fn upstream(ingress: &Place, controller: &Place, retries: u32, deployment: &str)
         _ => field,
     }));
     if retries > 0 {
-        let text = format!("{{ max: {retries}, when: [connect_failure, reset, timeout], to: other }}");
+        let text = format!("{{ max: {retries}, when: [connect_failure, reset, timeout], non_idempotent: false, to: other }}");
         fields.push(
             Field::new("retry", text)
                 .note(format!("proxy-next-upstream: error timeout, by default {} tries", ingress_nginx::NEXT_UPSTREAM_TRIES)),

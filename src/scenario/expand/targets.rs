@@ -115,12 +115,14 @@ pub(super) fn fields(product: Product, place: &Place, targets: &Targets, cross_z
         fields.push(Field::new("own_zone_only", true).note(why));
     }
     if targets.are_registered {
-        fields.push(members(place));
+        fields.push(members(product, place));
     }
     fields.push(health_check(product, place));
     fields.extend(sticky(place));
     fields.extend(place.copy("slow_start"));
     if product.is_application() {
+        fields.push(Field::new("connect_timeout", alb::CONNECT_TIMEOUT).note("504 where a target is not reached by then"));
+        fields.push(Field::new("timeout", idle).note("504 where a target has not answered by then: the idle timeout"));
         fields.push(Field::new("connections", format!("{{ idle_timeout: {idle} }}")).note("kept to the targets and used again"));
     } else {
         let note = "connections to an unhealthy target are reset, the default of an NLB";
@@ -153,13 +155,18 @@ fn by_name(text: &str) -> Option<TargetAlgorithm> {
         .find_map(|(algorithm, name)| (name == text).then_some(algorithm))
 }
 
-fn members(place: &Place) -> Field {
+fn members(product: Product, place: &Place) -> Field {
     let delay = place
         .copied("registration", "delay")
         .unwrap_or_else(|| Field::new("delay", uniform(controller::REGISTRATION)).note("delay by default: watch, reconcile, API calls"));
     let note = "deregistration_delay by default of AWS";
     let deregistration = place.copy_or("deregistration_delay", target_group::DEREGISTRATION_DELAY, note);
-    flow("members", vec![flow("target_group", vec![delay, deregistration])])
+    let mut fields = vec![delay, deregistration];
+    if !product.is_application() {
+        let note = "established by default of an NLB (no connection termination on deregistration)";
+        fields.push(place.copied("on_deregistered", "established").unwrap_or_else(|| Field::new("established", "keep").note(note)));
+    }
+    flow("members", vec![flow("target_group", fields)])
 }
 
 fn health_check(product: Product, place: &Place) -> Field {
@@ -180,6 +187,9 @@ fn health_check(product: Product, place: &Place) -> Field {
         }
     }
     let is_http = fields[0].key == "http";
+    if is_http && product == Product::ControllerNlbLocal {
+        fields.push(Field::new("node_port", true));
+    }
     let mut take = |field: &'static str, key: &str, default: &dyn Display| {
         fields.push(check.copied(field, key).unwrap_or_else(|| {
             missing.push(format!("{field} {default}"));

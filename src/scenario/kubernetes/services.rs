@@ -79,6 +79,8 @@ pub struct NetworkLoadBalancer {
     pub source_ip_sticky: bool,
     /// What becomes of the connections to a target that turns unhealthy. Default: reset.
     pub on_unhealthy: Option<Established>,
+    /// What becomes of the connections to a target that was taken out, when the deregistration delay is over. Default: keep.
+    pub on_deregistered: Option<Established>,
     /// A flow that is idle for so long is forgotten. Default: 350s.
     pub idle_timeout: Option<Span>,
 }

@@ -55,7 +55,7 @@ impl Check<'_, '_> {
         }
         self.not_for(path, &["type"], "is for `service`: `targets` are registered as they are");
         let is_fixed = !group.targets.iter().any(|target| blocks.is_deployment(target));
-        for field in ["deregistration_delay", "registration"] {
+        for field in ["deregistration_delay", "registration", "on_deregistered"] {
             let path = path.field(field);
             if is_fixed && self.has(&path) {
                 self.warning(
@@ -195,7 +195,7 @@ impl Check<'_, '_> {
             }
             LoadBalancerType::Application => {
                 let why = format!("is for network load balancers, and `{name}` is an application one");
-                self.not_for(path, &["on_unhealthy"], &why);
+                self.not_for(path, &["on_unhealthy", "on_deregistered"], &why);
                 if group.sticky == Some(TargetSticky::SourceIp) {
                     self.error_help(&path.field("sticky"), why, "an application load balancer knows cookies: `sticky: { lb_cookie: 1d }`");
                 }
