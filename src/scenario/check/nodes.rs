@@ -95,7 +95,7 @@ impl Checker<'_> {
         if check.tcp.is_some() {
             self.error(path, "is for `http` checks: a TCP connect tells nothing of the pods");
         }
-        let has_port = |target: &&String| match self.names.get(*target) {
+        let has_port = |target: &&String| match self.names.get(target) {
             Some(Named::Balancer(index)) => self.scenario.balancers[index].node.is_some(),
             _ => false,
         };
