@@ -152,6 +152,7 @@ fn compile_pods(
         on_term: pods.on_term,
         max_surge: amount(pods.rolling_update.max_surge),
         max_unavailable: amount(pods.rolling_update.max_unavailable),
+        recreate: pods.rolling_update.recreate,
         min_ready: pods.rolling_update.min_ready,
         autoscale: pods.autoscale.as_ref().map(compile_autoscale),
         budget,

@@ -111,6 +111,8 @@ pub mod kube_proxy {
     pub const SYNC_MIN: Span = s(1);
     pub const SYNC: Span = s(30);
     pub const SESSION_AFFINITY: Span = s(10_800);
+    /// Source: Service API, ClientIPConfig.
+    pub const SESSION_AFFINITY_MAX: Span = s(86_400);
     /// From the change of a pod to the rules of a node, least and most: EndpointSlices travel, and rules are written once a second at most.
     /// No figure is published; the spread is ours.
     pub const PROPAGATION: (Span, Span) = (Span::from_millis(100), s(1));

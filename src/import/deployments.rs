@@ -159,8 +159,8 @@ fn rolling_update(spec: &View, replicas: u32) -> (Option<Field>, Amount) {
     let mut note = "strategy.rollingUpdate";
     if is_recreate {
         surge = Amount::Count(0);
-        note = "strategy.type Recreate: all pods end, and new ones begin at once, not only when the old ones are gone";
-        fields.extend([Field::new("max_surge", 0), Field::new("max_unavailable", "100%")]);
+        note = "strategy.type Recreate";
+        fields.push(Field::new("recreate", true));
     } else if let Some(rolling) = strategy.as_ref().and_then(|strategy| strategy.get("rollingUpdate")) {
         let given = rolling.get("maxSurge").and_then(|value| value.parsed(Amount::read_any)).map(|surge| match surge {
             // A share in a scenario goes up to 100%.

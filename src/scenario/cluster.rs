@@ -182,6 +182,8 @@ pub struct RollingUpdate {
     pub max_surge: Amount,
     /// Pods that may be missing; a share is rounded down. Default: 25%.
     pub max_unavailable: Amount,
+    /// All old pods end before a new one is made (the strategy `Recreate`), without regard to the two amounts. Default: false.
+    pub recreate: bool,
     /// How long a new pod must be ready to count as available. Default: 0s.
     pub min_ready: Span,
 }
@@ -189,7 +191,14 @@ pub struct RollingUpdate {
 impl Default for RollingUpdate {
     fn default() -> Self {
         let quarter = Amount::Share(Share(0.25));
-        RollingUpdate { max_surge: quarter, max_unavailable: quarter, min_ready: Span::ZERO }
+        RollingUpdate { max_surge: quarter, max_unavailable: quarter, recreate: false, min_ready: Span::ZERO }
+    }
+}
+
+impl RollingUpdate {
+    /// Pods beyond the wanted number.
+    pub fn surplus(&self) -> Amount {
+        if self.recreate { Amount::Count(0) } else { self.max_surge }
     }
 }
 

@@ -111,6 +111,21 @@ fn a_rollout_takes_as_long_as_its_steps() {
     assert_eq!((record.pods[0].ready_min, record.pods[0].ready_max, record.pods[0].started), (Some(3), 4, 4));
 }
 
+/// The strategy `Recreate`: nobody serves from the end of the old pods until the new ones listen.
+#[test]
+fn a_new_version_that_is_recreated_waits_for_the_last_old_pod() {
+    // Deleted at 10 s, they serve for another second; the new ones pull for 5 s and start for 2 s, and endpoints have them 800 ms later.
+    let text = |update: &str| scenario(10, &format!("replicas: 4, {READINESS}, on_term: exit, pre_stop: 1s, {update}"), ENDPOINTS, ROLLOUT);
+    let record = once(&text("rolling_update: { recreate: true }"));
+    assert_eq!(phases(&record, PodPhase::Terminating), [10.0; 4]);
+    assert_eq!(phases(&record, PodPhase::Pulling), [11.0; 4]);
+    assert_eq!((record.pods[0].rollouts, record.pods[0].ready_min, record.pods[0].ready_max), ((8.0, 1), Some(0), 4));
+    assert_near("nobody there", record.requests.failed(), 780, 2);
+    // All at once without waiting is a second less.
+    let record = once(&text("rolling_update: { max_surge: 0, max_unavailable: 100% }"));
+    assert_near("nobody there", record.requests.failed(), 680, 2);
+}
+
 #[test]
 fn a_process_that_ignores_the_end_is_killed_with_what_it_has() {
     // Work of 3 s; the grace of 2 s begins with the deletion, and news takes 800 ms. A pod of 2 gets 5 requests a second, and has at its

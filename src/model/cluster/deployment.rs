@@ -12,7 +12,10 @@ impl World {
         let now = self.now();
         self.cluster_mut().groups[group as usize].is_reconcile_due = false;
         let (pods, limits) = self.count_pods(group);
-        let step = rolling_update::step(&limits, &pods);
+        let step = match self.cluster().plan.groups[group as usize].recreate {
+            true => rolling_update::recreate(limits.replicas, &pods, self.old_that_end(group)),
+            false => rolling_update::step(&limits, &pods),
+        };
         self.delete_pods(group, step.delete_new, |pod, version| pod.version == version);
         self.delete_pods(group, step.deletes_old(), |pod, version| pod.version != version);
         let mut created = 0;
@@ -45,6 +48,13 @@ impl World {
             *available += is_available;
         }
         (pods, Limits::new(state.replicas, plan.max_surge, plan.max_unavailable))
+    }
+
+    /// Pods of earlier versions that are deleted and have not ended.
+    fn old_that_end(&self, group: u32) -> u32 {
+        let cluster = self.cluster();
+        let version = cluster.groups[group as usize].version;
+        cluster.pods_of(group).filter(|(_, pod)| pod.is_terminating && pod.version != version).count() as u32
     }
 
     fn is_available(&self, group: u32, pod: &Pod) -> bool {

@@ -67,6 +67,8 @@ pub struct PodGroupPlan {
     pub on_term: OnTerm,
     pub max_surge: Amount,
     pub max_unavailable: Amount,
+    /// All old pods end before a new one is made.
+    pub recreate: bool,
     pub min_ready: Span,
     pub autoscale: Option<AutoscalePlan>,
     pub budget: Option<Budget>,

@@ -58,7 +58,7 @@ impl Checker<'_> {
 
     fn pod_count(&mut self, path: &Path, group: &ServerGroup, pods: &Pods) {
         let most = self.most_pods(group, pods);
-        let surge = match pods.rolling_update.max_surge {
+        let surge = match pods.rolling_update.surplus() {
             Amount::Count(count) => count,
             Amount::Share(share) => (share.0 * f64::from(most)).ceil() as u32,
         };
@@ -131,6 +131,11 @@ impl Checker<'_> {
 
     fn rolling_update(&mut self, path: &Path, update: &RollingUpdate) {
         let is_none = |amount: Amount| amount == Amount::Count(0) || amount == Amount::Share(Share(0.0));
+        for field in
+            ["max_surge", "max_unavailable"].into_iter().filter(|field| update.recreate && self.document.at(&path.field(*field)).is_some())
+        {
+            self.error(&path.field(field), "says nothing where `recreate` is true: all old pods end at once");
+        }
         if is_none(update.max_surge) && is_none(update.max_unavailable) {
             self.error(path, "allows neither a pod more (`max_surge`) nor one less (`max_unavailable`): no pod could ever be replaced");
         }

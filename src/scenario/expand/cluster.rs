@@ -41,7 +41,7 @@ impl Most {
 
 /// A share is rounded up. Source: Kubernetes documentation, concepts/workloads/controllers/deployment (maxSurge).
 fn surge(update: &RollingUpdate, wanted: u32) -> u32 {
-    match update.max_surge {
+    match update.surplus() {
         Amount::Count(count) => count,
         Amount::Share(share) => (f64::from(wanted) * share.0 - 1e-9).ceil().max(0.0) as u32,
     }

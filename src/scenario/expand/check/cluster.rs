@@ -1,6 +1,7 @@
 //! Nodes, deployments and services.
 
 use super::{BALANCERS_MAX, Check, NODES_MAX};
+use crate::control::defaults::kube_proxy;
 use crate::document::{Path, de};
 use crate::scenario::expand::cluster::Most;
 use crate::scenario::expand::things::block_item;
@@ -69,6 +70,10 @@ impl Check<'_, '_> {
             }
             if service.session_affinity == Some(Span::ZERO) {
                 self.error(&path.field("session_affinity"), "is 0s; leave it out to have none");
+            }
+            if let Some(affinity) = service.session_affinity.filter(|affinity| *affinity > kube_proxy::SESSION_AFFINITY_MAX) {
+                let what = format!("is {affinity}; Kubernetes takes 1s to {}", kube_proxy::SESSION_AFFINITY_MAX);
+                self.warning(&path.field("session_affinity"), what, "it is simulated all the same");
             }
             self.traffic(&path, service);
             match (&service.load_balancer, service.kind) {
