@@ -139,7 +139,7 @@ fn group(index: usize, balancer: &Balancer, plans: &mut Vec<BalancerPlan>, names
             ..outer.clone()
         });
     }
-    let routing = RoutingPlan { own_zone_only: false, ..outer.routing.clone() };
+    let routing = RoutingPlan { own_zone_only: false, dns_minimum: None, ..outer.routing.clone() };
     let algorithm = Algorithm::default();
     // Connections lead from a group to its servers, and from here only to balancers.
     let has_balancers = balancer.targets.iter().any(|name| names.balancers.contains_key(name));

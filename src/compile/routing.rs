@@ -63,6 +63,7 @@ pub(super) fn compile_balancer(
             is_transparent: balancer.dns.is_some() || balancer.inside,
             dns: balancer.dns.as_ref().map(compile_dns),
             slow_start: balancer.slow_start.map(compile_slow_start),
+            dns_minimum: balancer.health_check.as_ref().and_then(|check| check.dns_minimum),
             ..RoutingPlan::default()
         },
         ways: compile_ways(balancer, scenario, inputs),

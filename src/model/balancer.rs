@@ -9,7 +9,7 @@ use super::rules::Rules;
 use super::sticky::{Holder, Sticky};
 use crate::policy::{Algorithm, Outcome, Pick, Policy, Request, TargetId, Targets, slow_start};
 use crate::rng::Rng;
-use crate::scenario::{Failure, WhenNone};
+use crate::scenario::{Amount, Failure, WhenNone};
 use crate::sim::Lane;
 use crate::units::{Span, Time};
 
@@ -25,6 +25,7 @@ pub struct Balancer {
     /// Why each target must not be used, whatever the checks say; empty where nobody ever had a reason.
     barred: Vec<u8>,
     when_none: WhenNone,
+    dns_minimum: Option<Amount>,
     pub sticky: Option<Sticky>,
     /// Its answers may bind users: to a target, or to what a rule drew.
     pub binds: bool,
@@ -109,6 +110,7 @@ impl Balancer {
             passes_on,
             routing,
             when_none: plan.when_none,
+            dns_minimum: plan.routing.dns_minimum,
             sticky: plan.sticky.map(Sticky::new),
             binds: plan.sticky.is_some() || plan.routing.rules.iter().any(|rule| rule.action.binds()),
             retries,
@@ -214,6 +216,12 @@ impl Balancer {
         self.is_in_use(target) && self.is_healthy[target as usize]
     }
 
+    /// Whether a name may lead to it, of whose targets so many are `well`. The targets of rules are target groups, each of which has to be.
+    pub fn has_enough(&self, well: usize) -> bool {
+        let used = (0..self.to.len() as TargetId).filter(|target| self.is_in_use(*target)).count();
+        well > 0 && self.dns_minimum.is_none_or(|minimum| minimum.is_met(well, used)) && (self.rules().is_none() || well == used)
+    }
+
     /// Whether it is a name that is resolved.
     pub fn is_name(&self) -> bool {
         matches!(self.finder.as_deref(), Some(Finder::Name(_)))
@@ -223,10 +231,11 @@ impl Balancer {
     fn refresh(&mut self) {
         let in_use: Vec<bool> = (0..self.is_healthy.len() as TargetId).map(|target| self.is_in_use(target)).collect();
         let healthy = self.is_healthy.iter().zip(&in_use).filter(|(healthy, in_use)| **healthy && **in_use).count();
+        let used = || in_use.iter().filter(|in_use| **in_use).count();
         let everybody = match self.when_none {
             WhenNone::Fail => false,
             WhenNone::All => healthy == 0,
-            WhenNone::Panic(share) => (healthy as f64) < share.0 * in_use.iter().filter(|in_use| **in_use).count() as f64,
+            WhenNone::Panic(minimum) => !minimum.is_met(healthy, used()),
         };
         let is_healthy = &self.is_healthy;
         self.targets.set_eligible(|target| in_use[target as usize] && (everybody || is_healthy[target as usize]));

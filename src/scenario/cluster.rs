@@ -202,11 +202,30 @@ impl RollingUpdate {
     }
 }
 
-/// A number of pods, or a share of the wanted ones.
+/// A number (of pods, of targets), or a share of all that are wanted or there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Amount {
     Count(u32),
     Share(Share),
+}
+
+impl Amount {
+    /// Whether `some` of `all` are as many.
+    pub fn is_met(self, some: usize, all: usize) -> bool {
+        match self {
+            Amount::Count(count) => some >= count as usize,
+            Amount::Share(share) => some as f64 >= share.0 * all as f64,
+        }
+    }
+}
+
+impl std::fmt::Display for Amount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Amount::Count(count) => count.fmt(f),
+            Amount::Share(share) => share.fmt(f),
+        }
+    }
 }
 
 impl JsonSchema for Amount {
@@ -215,7 +234,7 @@ impl JsonSchema for Amount {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A number of pods, or a share of the wanted ones such as `25%`.",
+            "description": "A number, or a share of all that are wanted or there such as `25%`.",
             "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u32::MAX }, { "type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$" }]
         })
     }
@@ -223,8 +242,9 @@ impl JsonSchema for Amount {
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer, "a number of pods, or a share such as `25%`", |text| match text.contains('%') {
+        from_text(deserializer, "a number, or a share such as `25%`", |text| match text.contains('%') {
             true => text.parse().map(Amount::Share),
+            false if text.trim().parse::<f64>().is_err() => Err(format!("expected a number, or a share such as `25%`, found `{text}`")),
             false => crate::document::whole_number(text, 0, u32::MAX.into()).map(|count| Amount::Count(count as u32)),
         })
     }

@@ -147,3 +147,39 @@ fn a_balancer_with_nobody_left_leaves_the_name() {
     assert!((180..250).contains(&run.requests.failed()), "{}", run.requests.failed());
     assert!(run.servers[1].attempts > 740);
 }
+
+/// What is asked of a load balancer before a name leads to it. Two target groups behind rules, or eight servers behind one node.
+#[test]
+fn a_name_leads_to_where_enough_is_healthy_in_each_group() {
+    let check = "health_check: { http: /, interval: 1s, timeout: 500ms, phase: zero, unhealthy_after: 1, when_none: all";
+    let scenario = |targets: &str, check_here: &str, faults: &str| {
+        format!(
+            "duration: 40s\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 100/s }} }}, requests: [{{ path: /a, work: {{ constant: 1us }} }}] }}]\n\
+             servers: [{{ name: a, count: 4, slots: 99 }}, {{ name: b, count: 4, slots: 99 }}, {{ name: spare, slots: 99 }}]\nbalancers:\n  \
+             - {{ name: name, targets: [main, other], dns: {{ routing: failover, ttl: 1s }}, {check} }} }}\n  \
+             - {{ name: main, {targets}, {check}, {check_here} }} }}\n  - {{ name: other, targets: [spare] }}\nfaults: [{faults}]\n"
+        )
+    };
+    let spare = |text: &str| {
+        let run = once(text);
+        run.servers[8].attempts
+    };
+    let one = "targets: [a, b]";
+    let crash = |servers: &[&str]| {
+        let list: Vec<String> = servers.iter().map(|server| format!("{{ crash: {{ server: {server}, at: 9500ms }} }}")).collect();
+        list.join(", ")
+    };
+    // Seen at 10 s by the node and by the name or, where the name looks first, at 11 s; each request asks for itself.
+    let is_away = |spare: u64| (2900..=3001).contains(&spare);
+    let half = crash(&["a-1", "a-2", "a-3", "a-4"]);
+    let more = crash(&["a-1", "a-2", "a-3", "a-4", "b-1"]);
+    assert_eq!(spare(&scenario(one, "dns_minimum: 1", &more)), 0);
+    assert_eq!(spare(&scenario(one, "dns_minimum: 50%", &half)), 0);
+    assert!(is_away(spare(&scenario(one, "dns_minimum: 50%", &more))));
+    assert_eq!(spare(&scenario(one, "dns_minimum: 3", &more)), 0);
+    assert!(is_away(spare(&scenario(one, "dns_minimum: 4", &more))));
+    // A group whose targets are all gone takes the whole load balancer away, also from requests for the other group.
+    let groups = "rules: [{ when: { path: [/a] }, forward: { b: 1 } }, { forward: { a: 1 } }], targets: [a, b]";
+    assert_eq!(spare(&scenario(groups, "dns_minimum: 1", &crash(&["a-1", "a-2", "a-3"]))), 0);
+    assert!(is_away(spare(&scenario(groups, "dns_minimum: 1", &half))));
+}

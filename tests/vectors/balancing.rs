@@ -12,8 +12,8 @@ use lbsim::model::plan::{BalancerPlan, Plan, RoutingPlan, StickyPlan, TargetRef,
 use lbsim::model::sticky::Holder;
 use lbsim::policy::{Algorithm, Pick, Request, TargetId, Targets};
 use lbsim::rng::stream;
-use lbsim::scenario::WhenNone;
 use lbsim::scenario::variants::read;
+use lbsim::scenario::{Amount, WhenNone};
 use lbsim::sim::Calendar;
 use lbsim::units::{Share, Span, Time};
 use std::net::{IpAddr, Ipv4Addr};
@@ -68,7 +68,7 @@ pub fn panic_threshold(row: &Row) -> Judged {
     else {
         return unknown("hosts and threshold are not numbers");
     };
-    let mut balancer = balancer(hosts as usize, Algorithm::default(), WhenNone::Panic(Share(percent / 100.0)), None);
+    let mut balancer = balancer(hosts as usize, Algorithm::default(), WhenNone::Panic(Amount::Share(Share(percent / 100.0))), None);
     if let Some(healthy) = row.input.get("healthy").and_then(Json::count) {
         (0..hosts).for_each(|host| balancer.set_healthy(host, host < healthy));
         let expected = match row.expected.get("pick") {

@@ -13,23 +13,30 @@ use crate::model::world::World;
 use crate::policy::{Pick, TargetId};
 use crate::rng::mix64;
 use crate::scenario::Failure;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 impl World {
-    /// Whether behind a balancer there is a server that is taken for well by whoever sends to it. What fails open has none: a load
-    /// balancer that sends to all because nobody is healthy is no good answer of a name.
+    /// Whether a balancer is a good answer of a name: enough of its targets are taken for well, down to servers, by whoever sends to them,
+    /// and so it is with each of its target groups. A load balancer that sends to all because nobody is healthy is none.
+    /// Source: Route 53 developer guide, Evaluate target health; Application Load Balancers user guide, Target group health.
     pub(in crate::model) fn can_serve(&self, balancer: u32) -> bool {
-        let (mut seen, mut todo) = (BTreeSet::from([balancer]), vec![balancer]);
-        while let Some(index) = todo.pop() {
-            let balancer = &self.balancers[index as usize];
-            for target in (0..balancer.to.len() as TargetId).filter(|target| balancer.is_well(*target)) {
-                match balancer.to[target as usize] {
-                    TargetRef::Server(_) => return true,
-                    TargetRef::Balancer(inner) => todo.extend(seen.insert(inner).then_some(inner)),
-                }
-            }
+        self.serves(balancer, &mut BTreeMap::new())
+    }
+
+    /// `known`: what has been found of balancers that several send to.
+    fn serves(&self, index: u32, known: &mut BTreeMap<u32, bool>) -> bool {
+        if let Some(known) = known.get(&index) {
+            return *known;
         }
-        false
+        let balancer = &self.balancers[index as usize];
+        let mut well = 0;
+        for target in (0..balancer.to.len() as TargetId).filter(|target| balancer.is_well(*target)) {
+            well += usize::from(match balancer.to[target as usize] {
+                TargetRef::Server(_) => true,
+                TargetRef::Balancer(inner) => self.serves(inner, known),
+            });
+        }
+        *known.entry(index).or_insert(balancer.has_enough(well))
     }
 
     /// What a check meets. Of a balancer a name wants to know whether there is a server behind it that is well, and the health check port of

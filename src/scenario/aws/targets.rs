@@ -1,8 +1,8 @@
 //! `aws.target_groups`: what load balancers send to, and what the blocks say alike of targets.
 
 use crate::dist::Distribution;
-use crate::scenario::{Established, StatusRange, Tcp};
-use crate::units::{Share, Span};
+use crate::scenario::{Amount, Established, StatusRange, Tcp};
+use crate::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -43,9 +43,12 @@ pub struct TargetGroup {
     /// From the change of a pod or node to its registration or deregistration. Default: uniform from 500ms to 3s.
     #[serde(default)]
     pub registration: Option<Distribution>,
-    /// Share of the targets that must be healthy: below it, all are used. Default: one target.
+    /// How many of the targets must be healthy: with fewer, all are used. Default: 1.
     #[serde(default)]
-    pub minimum_healthy: Option<Share>,
+    pub minimum_healthy: Option<Amount>,
+    /// How many must be healthy for the zone to stay in DNS; no fewer than `minimum_healthy`. Default: 1.
+    #[serde(default)]
+    pub minimum_healthy_dns: Option<Amount>,
     /// What becomes of the connections to a target that turns unhealthy (network). Default: reset.
     #[serde(default)]
     pub on_unhealthy: Option<Established>,

@@ -5,8 +5,8 @@ use super::{Checker, item};
 use crate::document::Path;
 use crate::error::did_you_mean;
 use crate::policy::Algorithm;
-use crate::scenario::{Balancer, HealthCheck, IntervalFrom, Sticky};
-use crate::units::Span;
+use crate::scenario::{Amount, Balancer, HealthCheck, IntervalFrom, Sticky, WhenNone};
+use crate::units::{Share, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Two names, a load balancer's name, its node, the target group, node port, nginx, upstream: real chains are shorter.
@@ -129,6 +129,7 @@ impl Checker<'_> {
             }
             _ => {}
         }
+        self.minimum(path, check);
         if check.checks_queue && check.tcp.is_some() {
             self.warning(
                 &path.field("checks_queue"),
@@ -149,6 +150,24 @@ impl Checker<'_> {
         if check.timeout > check.interval && check.interval > Span::ZERO && check.interval_from == IntervalFrom::Start {
             let what = format!("is {}, longer than the interval of {}: checks overlap", check.timeout, check.interval);
             self.warning(&path.field("timeout"), what, "products wait for the end of a check: `interval_from: end` does so, too");
+        }
+    }
+
+    /// How many targets must be well, for the balancer and for names that lead to it.
+    fn minimum(&mut self, path: &Path, check: &HealthCheck) {
+        let path = path.field("dns_minimum");
+        if matches!(check.dns_minimum, Some(Amount::Count(0) | Amount::Share(Share(0.0)))) {
+            self.error(&path, "is 0; a name leads to where at least one target is healthy");
+        }
+        let (Some(dns), WhenNone::Panic(routing)) = (check.dns_minimum, check.when_none) else { return };
+        let is_less = match (dns, routing) {
+            (Amount::Count(dns), Amount::Count(routing)) => dns < routing,
+            (Amount::Share(dns), Amount::Share(routing)) => dns.0 < routing.0,
+            _ => false,
+        };
+        if is_less {
+            let help = "a name is to leave before all targets are used, whatever their health; AWS asks for it";
+            self.error_help(&path, format!("is {dns}, less than the {routing} below which all targets are used"), help);
         }
     }
 

@@ -210,6 +210,7 @@ fn health_check(product: Product, place: &Place) -> Field {
         None => Field::new("when_none", "all"),
     };
     fields.push(when_none);
+    fields.extend(place.copied("minimum_healthy_dns", "dns_minimum"));
     let note = match missing.as_slice() {
         [] => "fails open".to_owned(),
         _ => format!("{}; fails open", defaults.source),
