@@ -3,6 +3,7 @@
 use super::places::Ground;
 use super::{Names, Paths};
 use crate::control::listener_rule::{Condition, Pattern, QueryPattern, Request};
+use crate::control::target_group::Minimum;
 use crate::dist::{Distribution, Sampler};
 use crate::model::places::Place;
 use crate::model::plan::{BalancerPlan, RoutingPlan, ServerPlan, StickyPlan, TargetRef, WaysPlan};
@@ -139,7 +140,7 @@ fn group(index: usize, balancer: &Balancer, plans: &mut Vec<BalancerPlan>, names
             ..outer.clone()
         });
     }
-    let routing = RoutingPlan { own_zone_only: false, dns_minimum: None, ..outer.routing.clone() };
+    let routing = RoutingPlan { own_zone_only: false, dns_minimum: Minimum::default(), ..outer.routing.clone() };
     let algorithm = Algorithm::default();
     // Connections lead from a group to its servers, and from here only to balancers.
     let has_balancers = balancer.targets.iter().any(|name| names.balancers.contains_key(name));

@@ -5,13 +5,14 @@ use super::connections::{compile_tls, compile_ways};
 use super::places::Ground;
 use super::{Names, delay};
 use crate::control::slow_start as slow;
+use crate::control::target_group::Minimum;
 use crate::input::Inputs;
 use crate::model::dns::DnsPlan;
 use crate::model::plan::{BalancerPlan, CheckPlan, RoutingPlan, ServerPlan, StickyPlan, TargetRef};
 use crate::policy::slow_start;
 use crate::scenario::{
-    Abandoned, Balancer, Discipline, Dns, HealthCheck, Initially, IntervalFrom, Phase, Scenario, ServerGroup, Shape, SlowStart, Sticky,
-    WhenNone,
+    Abandoned, Amount, Balancer, Discipline, Dns, HealthCheck, Initially, IntervalFrom, Phase, Scenario, ServerGroup, Shape, SlowStart,
+    Sticky, WhenNone,
 };
 use std::collections::BTreeMap;
 
@@ -63,11 +64,17 @@ pub(super) fn compile_balancer(
             is_transparent: balancer.dns.is_some() || balancer.inside,
             dns: balancer.dns.as_ref().map(compile_dns),
             slow_start: balancer.slow_start.map(compile_slow_start),
-            dns_minimum: balancer.health_check.as_ref().and_then(|check| check.dns_minimum),
+            dns_minimum: balancer.health_check.as_ref().and_then(|check| check.dns_minimum).map_or_else(Minimum::default, dns_minimum),
             ..RoutingPlan::default()
         },
         ways: compile_ways(balancer, scenario, inputs),
     })
+}
+
+/// A share of the targets, and one of them at least.
+fn dns_minimum(amount: Amount) -> Minimum {
+    let given = amount.minimum();
+    Minimum { count: given.count.or(Minimum::default().count), ..given }
 }
 
 fn compile_check(check: &HealthCheck) -> CheckPlan {

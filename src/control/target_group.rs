@@ -10,6 +10,7 @@
 use super::defaults::target_group as default;
 use super::dns::draw;
 use crate::rng::Rng;
+use crate::units::Share;
 
 /// What the API reports of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,26 +96,26 @@ impl Target {
 }
 
 /// How many targets must be healthy. Where both are given, each must be met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Minimum {
     /// `None`: off.
     pub count: Option<u32>,
     /// Of the registered targets; `None`: off.
-    pub percent: Option<u32>,
+    pub share: Option<Share>,
 }
 
 impl Default for Minimum {
     fn default() -> Minimum {
-        Minimum { count: Some(default::HEALTHY_MIN), percent: None }
+        Minimum { count: Some(default::HEALTHY_MIN), share: None }
     }
 }
 
 impl Minimum {
     pub fn is_met(&self, pool: Pool) -> bool {
         let enough_count = self.count.is_none_or(|count| pool.healthy >= count);
-        let enough_percent =
-            self.percent.is_none_or(|percent| u64::from(pool.healthy) * 100 >= u64::from(pool.registered) * u64::from(percent));
-        enough_count && enough_percent
+        // 7 of 100 are 7 %, whatever the last bit of 0.07 x 100.
+        let enough_share = self.share.is_none_or(|share| f64::from(pool.healthy) >= share.0 * f64::from(pool.registered) - 1e-9);
+        enough_count && enough_share
     }
 }
 
@@ -126,7 +127,7 @@ pub struct Pool {
 }
 
 /// A target group's settings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Group {
     pub cross_zone: bool,
     /// Below it a node sends to all targets.
@@ -242,7 +243,7 @@ mod tests {
     #[test]
     fn minimum_health_works_as_in_the_guides_example() {
         let zones = [Pool { registered: 10, healthy: 10 }, Pool { registered: 10, healthy: 4 }];
-        let half = Minimum { count: None, percent: Some(50) };
+        let half = Minimum { count: None, share: Some(Share(0.5)) };
         let off = Group { cross_zone: false, routing: half, dns: half };
         assert_eq!([off.fails_open(&zones, 0), off.fails_open(&zones, 1)], [false, true]);
         assert_eq!(dns_zones(&[(off, zones.to_vec())], 2), [0]);
@@ -253,7 +254,10 @@ mod tests {
 
     #[test]
     fn either_minimum_is_enough_to_act_and_all_zones_bad_is_none_bad() {
-        let both = Minimum { count: Some(3), percent: Some(20) };
+        // 0.07 x 100 is a little more than 7 in binary.
+        let seven = Minimum { count: None, share: Some(Share(0.07)) };
+        assert!(seven.is_met(Pool { registered: 100, healthy: 7 }) && !seven.is_met(Pool { registered: 100, healthy: 6 }));
+        let both = Minimum { count: Some(3), share: Some(Share(0.2)) };
         let met = |healthy, registered| both.is_met(Pool { registered, healthy });
         assert_eq!([met(3, 10), met(2, 5), met(3, 16)], [true, false, false]);
         let group = Group::default();

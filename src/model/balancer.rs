@@ -7,9 +7,11 @@ use super::plan::{BalancerPlan, TargetRef};
 use super::retry::Retries;
 use super::rules::Rules;
 use super::sticky::{Holder, Sticky};
+use crate::control::dns::alias_is_healthy;
+use crate::control::target_group::{Minimum, Pool};
 use crate::policy::{Algorithm, Outcome, Pick, Policy, Request, TargetId, Targets, slow_start};
 use crate::rng::Rng;
-use crate::scenario::{Amount, Failure, WhenNone};
+use crate::scenario::{Failure, WhenNone};
 use crate::sim::Lane;
 use crate::units::{Span, Time};
 
@@ -25,7 +27,7 @@ pub struct Balancer {
     /// Why each target must not be used, whatever the checks say; empty where nobody ever had a reason.
     barred: Vec<u8>,
     when_none: WhenNone,
-    dns_minimum: Option<Amount>,
+    dns_minimum: Minimum,
     pub sticky: Option<Sticky>,
     /// Its answers may bind users: to a target, or to what a rule drew.
     pub binds: bool,
@@ -216,10 +218,12 @@ impl Balancer {
         self.is_in_use(target) && self.is_healthy[target as usize]
     }
 
-    /// Whether a name may lead to it, of whose targets so many are `well`. The targets of rules are target groups, each of which has to be.
-    pub fn has_enough(&self, well: usize) -> bool {
-        let used = (0..self.to.len() as TargetId).filter(|target| self.is_in_use(*target)).count();
-        well > 0 && self.dns_minimum.is_none_or(|minimum| minimum.is_met(well, used)) && (self.rules().is_none() || well == used)
+    /// Whether a name may lead to it. `healthy`: of each target in use, what is well there. The targets of rules are target groups.
+    pub fn has_enough(&self, healthy: &[u32]) -> bool {
+        match self.rules() {
+            Some(_) => alias_is_healthy(healthy),
+            None => self.dns_minimum.is_met(Pool { registered: healthy.len() as u32, healthy: healthy.iter().sum() }),
+        }
     }
 
     /// Whether it is a name that is resolved.
@@ -231,11 +235,13 @@ impl Balancer {
     fn refresh(&mut self) {
         let in_use: Vec<bool> = (0..self.is_healthy.len() as TargetId).map(|target| self.is_in_use(target)).collect();
         let healthy = self.is_healthy.iter().zip(&in_use).filter(|(healthy, in_use)| **healthy && **in_use).count();
-        let used = || in_use.iter().filter(|in_use| **in_use).count();
         let everybody = match self.when_none {
             WhenNone::Fail => false,
             WhenNone::All => healthy == 0,
-            WhenNone::Panic(minimum) => !minimum.is_met(healthy, used()),
+            WhenNone::Panic(amount) => {
+                let registered = in_use.iter().filter(|in_use| **in_use).count() as u32;
+                !amount.minimum().is_met(Pool { registered, healthy: healthy as u32 })
+            }
         };
         let is_healthy = &self.is_healthy;
         self.targets.set_eligible(|target| in_use[target as usize] && (everybody || is_healthy[target as usize]));

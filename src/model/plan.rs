@@ -4,9 +4,10 @@ use super::cluster::plan::ClusterPlan;
 use super::dns::DnsPlan;
 use super::places::{NetworkPlan, Place};
 use super::rules::RulePlan;
+use crate::control::target_group::Minimum;
 use crate::dist::Sampler;
 use crate::policy::{Algorithm, TargetId, slow_start};
-use crate::scenario::{Amount, Failure, Jitter, SessionLength, StatusRange, WhenNone};
+use crate::scenario::{Failure, Jitter, SessionLength, StatusRange, WhenNone};
 use crate::units::{Share, Span, Time};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -263,8 +264,8 @@ pub struct RoutingPlan {
     pub rules: Vec<RulePlan>,
     pub dns: Option<DnsPlan>,
     pub slow_start: Option<slow_start::Config>,
-    /// So many of its targets must be healthy for a name to lead to it; `None`: one.
-    pub dns_minimum: Option<Amount>,
+    /// So many of its targets must be healthy for a name to lead to it.
+    pub dns_minimum: Minimum,
     /// The first copy of the same balancer: a user's cookie is good at all of them.
     pub cookies_of: Option<u32>,
 }

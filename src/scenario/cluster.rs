@@ -1,7 +1,7 @@
 //! A cluster: nodes, the pods that controllers run on them, who is told of a pod when, and what operators do. What a `kubernetes:` block
 //! expands to; the names are those of Kubernetes.
 
-use super::{Autoscale, Established};
+use super::{Amount, Autoscale, Established};
 use crate::control::defaults::{controller, kube_proxy};
 use crate::dist::Distribution;
 use crate::document::from_text;
@@ -199,54 +199,6 @@ impl RollingUpdate {
     /// Pods beyond the wanted number.
     pub fn surplus(&self) -> Amount {
         if self.recreate { Amount::Count(0) } else { self.max_surge }
-    }
-}
-
-/// A number (of pods, of targets), or a share of all that are wanted or there.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Amount {
-    Count(u32),
-    Share(Share),
-}
-
-impl Amount {
-    /// Whether `some` of `all` are as many.
-    pub fn is_met(self, some: usize, all: usize) -> bool {
-        match self {
-            Amount::Count(count) => some >= count as usize,
-            Amount::Share(share) => some as f64 >= share.0 * all as f64,
-        }
-    }
-}
-
-impl std::fmt::Display for Amount {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Amount::Count(count) => count.fmt(f),
-            Amount::Share(share) => share.fmt(f),
-        }
-    }
-}
-
-impl JsonSchema for Amount {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Amount".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "A number, or a share of all that are wanted or there such as `25%`.",
-            "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u32::MAX }, { "type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$" }]
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Amount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer, "a number, or a share such as `25%`", |text| match text.contains('%') {
-            true => text.parse().map(Amount::Share),
-            false if text.trim().parse::<f64>().is_err() => Err(format!("expected a number, or a share such as `25%`, found `{text}`")),
-            false => crate::document::whole_number(text, 0, u32::MAX.into()).map(|count| Amount::Count(count as u32)),
-        })
     }
 }
 

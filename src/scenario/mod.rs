@@ -1,6 +1,7 @@
 //! The scenario file as plain structs: every field with its doc, unit and default. No behaviour, no I/O.
 //! `variants` says how `compare`, `sweep` and `--set` patch the document before it becomes these structs.
 
+mod amount;
 pub mod autoscale;
 pub mod aws;
 pub mod balancers;
@@ -19,6 +20,7 @@ pub mod servers;
 pub mod trace;
 pub mod variants;
 
+pub use amount::Amount;
 pub use autoscale::*;
 pub use aws::*;
 pub use balancers::*;

@@ -12,7 +12,7 @@ use lbsim::control::target_group::{Group, Minimum, Pool, Target, Thresholds, dns
 use lbsim::policy::TargetId;
 use lbsim::policy::edf::Schedule;
 use lbsim::rng::{Rng, stream};
-use lbsim::units::Span;
+use lbsim::units::{Share, Span};
 
 /// A target's state after some checks.
 pub fn health_check(row: &Row) -> Judged {
@@ -50,7 +50,8 @@ fn minimum(row: &Row, action: &str) -> Result<Minimum, Trouble> {
     let key = |unit: &str| format!("{action}_failover_min_{unit}");
     let default = Minimum::default();
     let percent = row.input.get(&key("percent")).map(|_| count(&row.input, &key("percent"), 0)).transpose()?;
-    Ok(Minimum { count: Some(count(&row.input, &key("count"), default.count.unwrap_or(1))?), percent })
+    let share = percent.map(|percent| Share(f64::from(percent) / 100.0));
+    Ok(Minimum { count: Some(count(&row.input, &key("count"), default.count.unwrap_or(1))?), share })
 }
 
 /// Where nodes fail open and which zones stay in DNS.

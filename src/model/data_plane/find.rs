@@ -29,14 +29,16 @@ impl World {
             return *known;
         }
         let balancer = &self.balancers[index as usize];
-        let mut well = 0;
-        for target in (0..balancer.to.len() as TargetId).filter(|target| balancer.is_well(*target)) {
-            well += usize::from(match balancer.to[target as usize] {
-                TargetRef::Server(_) => true,
-                TargetRef::Balancer(inner) => self.serves(inner, known),
-            });
-        }
-        *known.entry(index).or_insert(balancer.has_enough(well))
+        let mut is_good = |target: TargetId| {
+            balancer.is_well(target)
+                && match balancer.to[target as usize] {
+                    TargetRef::Server(_) => true,
+                    TargetRef::Balancer(inner) => self.serves(inner, known),
+                }
+        };
+        let used = (0..balancer.to.len() as TargetId).filter(|target| balancer.is_in_use(*target));
+        let healthy: Vec<u32> = used.map(|target| u32::from(is_good(target))).collect();
+        *known.entry(index).or_insert(balancer.has_enough(&healthy))
     }
 
     /// What a check meets. Of a balancer a name wants to know whether there is a server behind it that is well, and the health check port of
