@@ -178,7 +178,7 @@ impl Picture {
 
     /// Names at the ends of lines, at the right of `x`: (height, series, name); moved apart where they would lie on each other.
     pub fn end_labels(&self, x: f64, (top, bottom): (f64, f64), mut labels: Vec<(f64, usize, &str)>) {
-        const GAP: f64 = 12.5;
+        const GAP: f64 = 15.0;
         labels.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut lowest = top - GAP;
         for label in &mut labels {

@@ -14,10 +14,10 @@ const TOLD_MAX: usize = 200;
 pub fn draw(study: &Study) -> Option<Chart> {
     let members: Vec<&Member> =
         study.members.iter().filter(|member| member.told.servers.iter().any(|server| server.share.is_some())).collect();
-    // Variants may differ in their servers.
+    // Variants may differ in their servers. Of more than have a row each, no names are asked for.
     let mut servers: Vec<&str> = Vec::new();
     for got in members.iter().flat_map(|member| servers_of(member)) {
-        if !servers.contains(&got.name) {
+        if servers.len() <= ROWS_MAX && !servers.contains(&got.name) {
             servers.push(got.name);
         }
     }
