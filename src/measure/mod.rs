@@ -15,6 +15,7 @@ pub mod statuses;
 pub mod timeline;
 pub mod traffic;
 
+use crate::units::Span;
 pub use affinity::{AffinityRecord, Visits};
 pub use connections::OpenerRecord;
 pub use crossings::Crossings;
@@ -88,6 +89,12 @@ pub struct ClassRecord {
 }
 
 impl ClassRecord {
+    #[inline(always)]
+    fn record_waiting(&mut self, waiting: Span) {
+        self.waiting.record(waiting);
+        self.waited += u64::from(waiting > Span::ZERO);
+    }
+
     pub fn merge(&mut self, other: &ClassRecord) {
         self.latency.merge(&other.latency);
         self.response.merge(&other.response);

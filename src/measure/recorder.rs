@@ -144,8 +144,7 @@ impl Recorder {
     pub fn attempt_served(&mut self, served: Served) {
         let class = &mut self.classes[served.class as usize];
         class.response.record(served.response);
-        class.waiting.record(served.waiting);
-        class.waited += u64::from(served.waiting > Span::ZERO);
+        class.record_waiting(served.waiting);
         self.served_by(served);
     }
 
@@ -160,8 +159,7 @@ impl Recorder {
         self.requests.ok += 1;
         let class = &mut self.classes[served.class as usize];
         class.latency.record(served.response);
-        class.waiting.record(served.waiting);
-        class.waited += u64::from(served.waiting > Span::ZERO);
+        class.record_waiting(served.waiting);
         self.served_by(served);
     }
 

@@ -137,12 +137,13 @@ impl World {
         if self.connections.slots[index].state != State::Opening {
             return; // It was ended meanwhile.
         }
-        match self.connections.slots[index].end {
-            // On a node that is lost: no answer.
-            TargetRef::Balancer(balancer) if self.cut_off_by(balancer).is_some() => {
-                let strike = self.cut_off_by(balancer).unwrap_or(NONE);
-                self.first_packet_is_lost(index, strike);
-            }
+        let end = self.connections.slots[index].end;
+        if let TargetRef::Balancer(balancer) = end
+            && let Some(strike) = self.cut_off_by(balancer)
+        {
+            return self.first_packet_is_lost(index, strike); // Its node is lost.
+        }
+        match end {
             TargetRef::Balancer(balancer) if self.balancers[balancer as usize].is_l4 => {
                 let Connection { source, number, travel, .. } = self.connections.slots[index];
                 let Some(target) = self.choose_flow(balancer, &source, number) else {
