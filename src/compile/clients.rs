@@ -39,7 +39,7 @@ pub(super) fn compile_client(
         users,
         nat: client.addresses.map(|addresses| (addresses.nat.share, addresses.nat.behind)),
         session: client.session.as_ref().map(|session| SessionPlan { requests: session.requests, think: sampler(&session.think, inputs) }),
-        classes: choices,
+        classes: choices.into(),
         latency: delay(client.latency.as_ref(), inputs),
         timeout: client.timeout,
         retry: client.retry.as_ref().map(compile_retry),

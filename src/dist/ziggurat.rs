@@ -36,7 +36,8 @@ static NORMAL: Ziggurat = Ziggurat::new(NORMAL_TAIL, NORMAL_AREA, true);
 pub fn standard_exponential(rng: &mut Rng) -> f64 {
     let bits = rng.next_u64();
     let layer = bits as usize % LAYERS;
-    let x = (bits >> 11) as f64 * EXPONENTIAL.step[layer];
+    // By way of a signed number, which the processor converts in one step.
+    let x = (bits >> 11) as i64 as f64 * EXPONENTIAL.step[layer];
     if x < EXPONENTIAL.inner[layer] { x } else { exponential_at_the_edge(rng, layer, x) }
 }
 
@@ -55,7 +56,7 @@ fn exponential_at_the_edge(rng: &mut Rng, layer: usize, x: f64) -> f64 {
 pub fn standard_normal(rng: &mut Rng) -> f64 {
     let bits = rng.next_u64();
     let layer = bits as usize % LAYERS;
-    let x = (bits >> 11) as f64 * NORMAL.step[layer];
+    let x = (bits >> 11) as i64 as f64 * NORMAL.step[layer];
     // Bit 8 is neither in the layer nor in the position.
     let sign = if bits & 0x100 == 0 { 1.0 } else { -1.0 };
     if x < NORMAL.inner[layer] { sign * x } else { normal_at_the_edge(rng, layer, x, sign) }

@@ -69,6 +69,28 @@ impl<const BITS: u32, const UNIT_BITS: u32> LogLinear<BITS, UNIT_BITS> {
         self.record_sum(latency);
     }
 
+    /// The same as [`LogLinear::record`] for each. Quicker: sums and extremes are not fetched and put back every time.
+    #[inline(always)]
+    pub fn record_all(&mut self, latencies: impl Iterator<Item = Span>) {
+        let (mut count, mut sum_ns, mut min_ns, mut max_ns) = (0, 0, self.min_ns, self.max_ns);
+        let mut buckets = &mut self.buckets[..];
+        for Span(ns) in latencies {
+            let bucket = Self::bucket(ns);
+            if bucket >= buckets.len() {
+                self.buckets.resize((bucket + 1).next_multiple_of(Self::PER_OCTAVE), 0);
+                buckets = &mut self.buckets[..];
+            }
+            buckets[bucket] += 1;
+            count += 1;
+            sum_ns += u128::from(ns);
+            min_ns = min_ns.min(ns);
+            max_ns = max_ns.max(ns);
+        }
+        (self.min_ns, self.max_ns) = (min_ns, max_ns);
+        self.count += count;
+        self.sum_ns += sum_ns;
+    }
+
     /// Counts a latency without its bucket: there will be no percentiles.
     #[inline(always)]
     pub fn record_sum(&mut self, latency: Span) {

@@ -15,6 +15,9 @@ use crate::units::{Span, Time};
 /// tens of thousands of histograms).
 const SERVER_PERCENTILES_MAX: usize = 1000;
 
+/// So many answers are recorded at once.
+const HELD_MAX: usize = 256;
+
 /// What is recorded of each server's response times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ServerDetail {
@@ -59,6 +62,10 @@ pub struct Recorder {
     pub statuses: Vec<Statuses>,
     pub timeline: Timeline,
     bin: Bin,
+    /// Answers that are still to be recorded: the first `holds` of them. Counted are all of them or none.
+    held: Box<[Served; HELD_MAX]>,
+    holds: usize,
+    are_held_counted: bool,
     /// All attempts by server up to the end of the last bin.
     attempts_at_bin: Vec<u64>,
     /// Answers elsewhere than the last up to the end of the last bin.
@@ -79,7 +86,7 @@ pub struct Answered {
 }
 
 /// A successful attempt at a server.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Served {
     pub class: u32,
     pub server: u32,
@@ -109,6 +116,9 @@ impl Recorder {
             attempts_at_bin: vec![0; timeline.servers],
             timeline,
             bin: Bin::default(),
+            held: Box::new([Served::default(); HELD_MAX]),
+            holds: 0,
+            are_held_counted: false,
             moved_at_bin: 0,
             history: None,
             pilot: is_pilot.then(Mser5::default),
@@ -152,15 +162,46 @@ impl Recorder {
     /// [`Recorder::responses_are_latencies`] tells so at the end.
     #[inline(always)]
     pub fn served_and_answered(&mut self, served: Served, is_counted: bool, now: Time) {
-        self.answered_in_bin(served.response, now);
-        if !is_counted {
+        self.answered_at(now, served.response);
+        if self.are_held_counted != is_counted {
+            self.record_held();
+            self.are_held_counted = is_counted;
+        }
+        self.held[self.holds % HELD_MAX] = served;
+        self.holds += 1;
+        if self.holds == HELD_MAX {
+            self.record_held();
+        }
+    }
+
+    /// Records what [`Recorder::served_and_answered`] has put aside.
+    #[inline(never)]
+    fn record_held(&mut self) {
+        let held = &self.held[..std::mem::take(&mut self.holds)];
+        self.bin.ok += held.len() as u64;
+        self.bin.latency.record_all(held.iter().map(|served| served.response));
+        if !self.are_held_counted {
             return;
         }
-        self.requests.ok += 1;
-        let class = &mut self.classes[served.class as usize];
-        class.latency.record(served.response);
-        class.record_waiting(served.waiting);
-        self.served_by(served);
+        self.requests.ok += held.len() as u64;
+        self.attempts.ok += held.len() as u64;
+        if let [class] = &mut self.classes[..] {
+            class.latency.record_all(held.iter().map(|served| served.response));
+            class.waiting.record_all(held.iter().map(|served| served.waiting));
+            class.waited += held.iter().filter(|served| served.waiting > Span::ZERO).count() as u64;
+        } else {
+            for served in held {
+                let class = &mut self.classes[served.class as usize];
+                class.latency.record(served.response);
+                class.record_waiting(served.waiting);
+            }
+        }
+        let servers = &mut self.server_response;
+        match self.server_detail {
+            ServerDetail::OfClasses => {}
+            ServerDetail::Percentiles => held.iter().for_each(|served| servers[served.server as usize].record(served.response)),
+            ServerDetail::Sums => held.iter().for_each(|served| servers[served.server as usize].record_sum(served.response)),
+        }
     }
 
     #[inline(always)]
@@ -184,6 +225,7 @@ impl Recorder {
 
     /// There was nothing between client and server: what a request took is what its only attempt took.
     pub fn responses_are_latencies(&mut self) {
+        debug_assert!(self.holds == 0, "the last bin has ended");
         for class in &mut self.classes {
             class.response = class.latency.clone();
         }
@@ -191,9 +233,7 @@ impl Recorder {
 
     /// Counted or not.
     #[inline(always)]
-    fn answered_in_bin(&mut self, latency: Span, now: Time) {
-        self.bin.ok += 1;
-        self.bin.latency.record(latency);
+    fn answered_at(&mut self, now: Time, latency: Span) {
         self.answered += u64::from(now >= self.window.0 && now <= self.window.1);
         if let Some(pilot) = &mut self.pilot {
             pilot.push(Time(now.0 - latency.0), latency.as_millis_f64());
@@ -202,7 +242,9 @@ impl Recorder {
 
     #[inline(always)]
     pub fn request_answered(&mut self, answered: Answered, now: Time) {
-        self.answered_in_bin(answered.latency, now);
+        self.bin.ok += 1;
+        self.bin.latency.record(answered.latency);
+        self.answered_at(now, answered.latency);
         if !answered.is_counted {
             return;
         }
@@ -241,6 +283,7 @@ impl Recorder {
 
     /// Ends a bin of the timeline. `standing(server)` tells (requests in system, waiting, in rotation, up) over the bin.
     pub fn end_bin(&mut self, mut standing: impl FnMut(usize) -> (f64, f64, f32, bool)) {
+        self.record_held();
         let bin = std::mem::take(&mut self.bin);
         let moved = self.affinity.requests_moved - std::mem::replace(&mut self.moved_at_bin, self.affinity.requests_moved);
         self.timeline.bins.push(Bin { latency: bin.latency.trimmed(), sent: bin.sent, ok: bin.ok, failed: bin.failed, moved });

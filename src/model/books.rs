@@ -5,6 +5,7 @@ use super::client;
 use super::event::Event;
 use super::world::World;
 use crate::measure::{RunRecord, ServerRecord};
+use crate::sim::Turn;
 use crate::units::Span;
 
 /// Draining ends after this span at the latest, or after the length of the run: what has no timeout may never end.
@@ -23,12 +24,12 @@ impl World {
 
     /// Plays what is open to its end.
     pub(super) fn drain(&mut self) {
-        let until = self.plan.duration + DRAIN_MIN.max(Span(self.plan.duration.0));
+        let turn = Turn::after(self.plan.duration + DRAIN_MIN.max(Span(self.plan.duration.0)));
         while self.open_requests > 0
-            && let Some(event) = self.calendar.next(until)
+            && let Some(event) = self.calendar.next(turn)
         {
             self.events += 1;
-            if !matches!(event.unpack(), Event::Arrive { .. } | Event::ActorSends { .. } | Event::TimelineTick) {
+            if !matches!(event.unpack(), Event::Arrive { .. } | Event::ActorSends { .. }) {
                 self.handle(event);
             }
         }

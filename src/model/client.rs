@@ -4,16 +4,18 @@ use super::arrivals::Arrivals;
 use super::link::Link;
 use super::plan::{ArrivalPlan, ClassChoice, ClientPlan, SessionPlan, Users};
 use super::retry::Retries;
+use super::sticky::Holder;
 use crate::measure::affinity::Visits;
 use crate::measure::fairness::UserSum;
 use crate::rng::{self, Rng, mix64};
 use crate::scenario::SessionLength;
-use crate::sim::Lane;
+use crate::sim::{Lane, Source};
 use crate::units::{Span, Time};
 use rand_distr::Distribution as _;
 use rand_distr::weighted::WeightedAliasIndex;
 use rand_xoshiro::rand_core::SeedableRng;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// Stands for "none" where an index is kept in 32 bits.
 pub const NONE: u32 = u32::MAX;
@@ -44,7 +46,7 @@ pub struct Actor {
 
 pub struct Client {
     pub arrivals: Arrivals,
-    pub arrival_lane: Lane,
+    pub source: Source,
     pub arrivals_rng: Rng,
     pub link: Link,
     pub timeout: Option<(Span, Lane)>,
@@ -60,6 +62,7 @@ pub struct Client {
     salt: u64,
     /// Seeds what sessions and closed-loop users draw.
     actor_salt: u64,
+    classes: Arc<[ClassChoice]>,
     class_index: Option<WeightedAliasIndex<f64>>,
     class_rng: Rng,
     work_rng: Rng,
@@ -91,7 +94,7 @@ pub struct Parts {
     pub seed: u64,
     pub replication: u32,
     pub first_user: u32,
-    pub arrival_lane: Lane,
+    pub source: Source,
     pub link: Link,
     pub timeout: Option<(Span, Lane)>,
     pub retries: Option<Retries>,
@@ -124,7 +127,7 @@ impl Client {
         };
         Client {
             arrivals: Arrivals::new(&plan.arrivals, &mut arrivals_rng),
-            arrival_lane: parts.arrival_lane,
+            source: parts.source,
             arrivals_rng,
             link: parts.link,
             timeout: parts.timeout,
@@ -136,6 +139,7 @@ impl Client {
             nat: plan.nat.map(|(share, behind)| Nat { share: share.0, behind, stride: coprime(u64::from(plan.users.count()).max(1)) }),
             salt: rng::below(&mut rng::stream(parts.seed, 0, &format!("client/{}/users", plan.name)), u64::MAX),
             actor_salt: rng::below(&mut stream("sessions"), u64::MAX),
+            classes: plan.classes.clone(),
             class_index: alias(plan.classes.iter().map(|choice| choice.weight).collect()),
             class_rng: stream("class"),
             work_rng: stream("work"),
@@ -154,30 +158,30 @@ impl Client {
 
     /// The request that arrives now, of an open stream without sessions.
     #[inline(always)]
-    pub fn draw(&mut self, choices: &[ClassChoice]) -> Draw {
+    pub fn draw(&mut self) -> Draw {
         match self.arrivals {
-            Arrivals::Trace { .. } => self.draw_traced(choices),
-            _ => self.draw_untraced(choices),
+            Arrivals::Trace { .. } => self.draw_traced(),
+            _ => self.draw_untraced(),
         }
     }
 
     /// The same, where no trace says anything.
     #[inline(always)]
-    pub fn draw_untraced(&mut self, choices: &[ClassChoice]) -> Draw {
-        let choice = match &self.class_index {
-            Some(index) => &choices[index.sample(&mut self.class_rng)],
-            None => &choices[0],
-        };
+    pub fn draw_untraced(&mut self) -> Draw {
         let user = self.draw_user();
+        let choice = match &self.class_index {
+            Some(index) => &self.classes[index.sample(&mut self.class_rng)],
+            None => &self.classes[0],
+        };
         Draw { class: choice.class, path: choice.path, work: choice.work.sample(&mut self.work_rng), user }
     }
 
-    fn draw_traced(&mut self, choices: &[ClassChoice]) -> Draw {
+    fn draw_traced(&mut self) -> Draw {
         let drawn_user = self.draw_user();
         let Some((trace, row)) = self.arrivals.trace_row() else { unreachable!("only called for traces") };
         let choice = match &self.class_index {
-            Some(index) => &choices[index.sample(&mut self.class_rng)],
-            None => &choices[0],
+            Some(index) => &self.classes[index.sample(&mut self.class_rng)],
+            None => &self.classes[0],
         };
         let class = choice.class;
         let work = trace.work.get(row).copied();
@@ -187,23 +191,23 @@ impl Client {
     }
 
     /// The request that a session or closed-loop user sends next, from its own stream.
-    pub fn draw_for(&self, actor: &mut Actor, choices: &[ClassChoice]) -> Draw {
+    pub fn draw_for(&self, actor: &mut Actor) -> Draw {
         let choice = match &self.class_index {
-            Some(index) => &choices[index.sample(&mut actor.rng)],
-            None => &choices[0],
+            Some(index) => &self.classes[index.sample(&mut actor.rng)],
+            None => &self.classes[0],
         };
         Draw { class: choice.class, path: choice.path, work: choice.work.sample(&mut actor.rng), user: actor.user }
     }
 
     /// Work of another try of a request of `class`: drawn anew, as service times differ from try to try. `None` where the trace
     /// says the work, which is the request's own.
-    pub fn draw_again(&mut self, class: u32, choices: &[ClassChoice]) -> Option<Span> {
+    pub fn draw_again(&mut self, class: u32) -> Option<Span> {
         if let Arrivals::Trace { trace, .. } = &self.arrivals
             && !trace.work.is_empty()
         {
             return None;
         }
-        let choice = choices.iter().find(|choice| choice.class == class)?;
+        let choice = self.classes.iter().find(|choice| choice.class == class)?;
         Some(choice.work.sample(&mut self.again_rng))
     }
 
@@ -255,6 +259,13 @@ impl Client {
     #[inline]
     pub fn user_id(&self, user: u32) -> u64 {
         mix64(self.user_salt() ^ u64::from(user))
+    }
+
+    /// Who a request is from, as balancers can tell, with the identity of the session, or of the user where there are none.
+    pub fn holder(&self, user: u32, session: Option<u64>) -> (Holder, u64) {
+        let (address, user_id) = (self.address(user), self.user_id(user));
+        let known = self.users_return().then_some(user_id);
+        (Holder { user: known.or(session), address }, session.unwrap_or(user_id))
     }
 
     /// Whether users come back.

@@ -70,8 +70,6 @@ pub enum Event {
 
     /// Counting begins.
     WarmupEnds,
-    /// A bin of the timeline is full.
-    TimelineTick,
 }
 
 /// An event as the calendar keeps it: two words, which are copied as such. (An enum is copied as a byte and fifteen more, and the
@@ -134,7 +132,6 @@ impl Packed {
             14 => Event::CheckEnds { check: slot, passed: flag },
             15 => Event::FaultBegins { strike: number },
             16 => Event::FaultEnds { strike: number },
-            17 => Event::WarmupEnds,
             30 => Event::FirstPacket(slot),
             31 => Event::Established(slot),
             32 => Event::OnConnection(slot),
@@ -143,7 +140,7 @@ impl Packed {
             35 => Event::ConnectionTimer(slot),
             40 => Event::Operates { operation: number },
             kind @ ClusterEvent::FIRST..=ClusterEvent::LAST => Event::Cluster(ClusterEvent::unpack(kind, number, slot)),
-            _ => Event::TimelineTick,
+            _ => Event::WarmupEnds,
         }
     }
 }
@@ -177,7 +174,6 @@ impl From<Event> for Packed {
                 Packed::new(kind, false, number, slot)
             }
             Event::WarmupEnds => of_number(17, 0),
-            Event::TimelineTick => of_number(18, 0),
             Event::FirstPacket(connection) => of_slot(30, connection),
             Event::Established(connection) => of_slot(31, connection),
             Event::OnConnection(attempt) => of_slot(32, attempt),
@@ -219,7 +215,6 @@ mod tests {
             Event::FaultEnds { strike: number },
             Event::Operates { operation: number },
             Event::WarmupEnds,
-            Event::TimelineTick,
             Event::FirstPacket(slot),
             Event::Established(slot),
             Event::OnConnection(slot),

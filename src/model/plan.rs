@@ -104,7 +104,7 @@ pub struct ClientPlan {
     pub nat: Option<(Share, u32)>,
     pub session: Option<SessionPlan>,
     /// (class, work), drawn by weight.
-    pub classes: Vec<ClassChoice>,
+    pub classes: Arc<[ClassChoice]>,
     pub latency: Sampler,
     pub timeout: Option<Span>,
     pub retry: Option<RetryPlan>,

@@ -25,14 +25,21 @@ impl<T> Slab<T> {
     /// Puts an item into a free slot.
     #[inline(always)]
     pub fn insert(&mut self, item: T) -> u32 {
+        self.insert_at(item).index
+    }
+
+    /// The same, with its generation, for an event.
+    #[inline(always)]
+    pub fn insert_at(&mut self, item: T) -> Ref {
         match self.free.pop() {
             Some(index) => {
-                self.slots[index as usize].item = item;
-                index
+                let slot = &mut self.slots[index as usize];
+                slot.item = item;
+                Ref { index, generation: slot.generation }
             }
             None => {
                 self.slots.push(Slot { item, generation: 0 });
-                (self.slots.len() - 1) as u32
+                Ref { index: (self.slots.len() - 1) as u32, generation: 0 }
             }
         }
     }
@@ -40,8 +47,10 @@ impl<T> Slab<T> {
     /// Frees a slot; events scheduled for it are stale from now on. Its item stays.
     #[inline]
     pub fn remove(&mut self, index: u32) -> &mut T {
+        let Slot { item, generation } = &mut self.slots[index as usize];
+        *generation = generation.wrapping_add(1);
         self.free.push(index);
-        self.retire(index)
+        item
     }
 
     /// Makes events scheduled so far for this slot stale.
@@ -56,6 +65,13 @@ impl<T> Slab<T> {
     #[inline]
     pub fn at(&self, index: u32) -> Ref {
         Ref { index, generation: self.slots[index as usize].generation }
+    }
+
+    /// The item, and its slot with the generation, looked up once.
+    #[inline]
+    pub fn open(&mut self, index: u32) -> (&mut T, Ref) {
+        let Slot { item, generation } = &mut self.slots[index as usize];
+        (item, Ref { index, generation: *generation })
     }
 
     #[inline]

@@ -22,7 +22,7 @@ use crate::measure::history::History;
 use crate::measure::{Recorder, RunRecord, Statuses, Timeline, Visits};
 use crate::policy::Targets;
 use crate::rng::{self, Rng};
-use crate::sim::Calendar;
+use crate::sim::{Calendar, Turn};
 use crate::units::{Span, Time};
 use std::sync::Arc;
 
@@ -53,6 +53,8 @@ pub(super) struct World {
     pub depth_max: usize,
     pub entry: u32,
     pub calendar: Calendar<Packed>,
+    /// When the loads are looked at next. Not in the calendar: it would be one more to compare with at every event.
+    pub(super) tick: Option<Turn>,
     pub recorder: Recorder,
     pub clients: Vec<Client>,
     pub actors: Slab<Actor>,
@@ -114,11 +116,7 @@ pub(crate) fn run_step_by_step(plan: Plan) -> RunRecord {
 fn run_by(plan: Plan, handle: impl Fn(&mut World, Packed), close: impl FnOnce(&mut World)) -> RunRecord {
     let mut world = World::new(plan);
     world.begin();
-    let until = world.plan.duration;
-    while let Some(event) = world.calendar.next(until) {
-        world.events += 1;
-        handle(&mut world, event);
-    }
+    world.play(world.plan.duration, handle);
     world.end();
     if world.plan.drains {
         world.drain();
@@ -162,6 +160,7 @@ impl World {
             clients,
             recorder,
             calendar,
+            tick: None,
             depth_max: topology.depth_max,
             entry: topology.entry,
             topology,
@@ -198,6 +197,26 @@ impl World {
         self.begin_clients();
     }
 
+    /// Lets happen what happens by `until`.
+    #[inline(always)]
+    pub(super) fn play(&mut self, until: Time, handle: impl Fn(&mut World, Packed)) {
+        let end = Turn::after(until);
+        loop {
+            let tick = self.tick.filter(|tick| *tick < end);
+            let turn = tick.unwrap_or(end);
+            while let Some(event) = self.calendar.next(turn) {
+                self.events += 1;
+                handle(self, event);
+            }
+            if tick.is_none() {
+                return;
+            }
+            self.events += 1;
+            self.calendar.take_turn(turn);
+            self.timeline_tick();
+        }
+    }
+
     pub(super) fn handle(&mut self, event: Packed) {
         match event.unpack() {
             Event::Arrive { client } => self.arrive(client),
@@ -220,7 +239,6 @@ impl World {
             Event::Operates { operation } => self.operates(operation),
             Event::Cluster(event) => self.cluster_event(event),
             Event::WarmupEnds => self.warmup_ends(),
-            Event::TimelineTick => self.timeline_tick(),
             Event::FirstPacket(connection) => self.if_connected(connection, World::first_packet_arrives),
             Event::Established(connection) => self.if_connected(connection, World::established),
             Event::OnConnection(attempt) => self.if_current(attempt, World::arrives_on_connection),
@@ -255,9 +273,7 @@ impl World {
     /// bin when everything of that instant has happened.
     fn schedule_tick(&mut self) {
         let at = (self.now() + LOAD_INTERVAL_MAX).min(self.bin_ends());
-        if at < self.plan.duration {
-            self.calendar.schedule(at, Event::TimelineTick);
-        }
+        self.tick = (at < self.plan.duration).then(|| self.calendar.turn(at));
     }
 
     fn bin_ends(&self) -> Time {
@@ -306,7 +322,7 @@ fn clients(plan: &Plan, topology: &Topology, calendar: &mut Calendar<Packed>) ->
             seed: plan.seed,
             replication: plan.replication,
             first_user,
-            arrival_lane: calendar.ordered_lane(),
+            source: calendar.source(),
             link: link(topology, &client_plan.latency, stream("network"), calendar),
             timeout: client_plan.timeout.map(|timeout| (timeout, calendar.delay_lane(timeout))),
             retries: client_plan.retry.clone().map(|retry| Retries::new(retry, stream("backoff"))),

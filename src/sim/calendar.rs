@@ -1,8 +1,10 @@
 //! The event calendar: events leave in order of time, equal times in order of insertion.
 //!
-//! What happens after a constant delay is in order already: it goes through a FIFO lane and never enters the heap; a source
-//! that has one event pending at a time (an arrival stream) has a place of its own. The scan of their heads is linear, so they
-//! are few; asked for more than `HEADS_MAX`, the calendar answers with the heap, and nobody else need know.
+//! What happens after a constant delay is in order already: it goes through a FIFO lane and never enters the heap. A source that
+//! has one event pending at a time (an arrival stream) has a place of its own, and which source is first is looked up only
+//! when one of them has had its turn. The scans are linear, so lanes and sources are few; asked for more than `HEADS_MAX`, the
+//! calendar answers with the heap, and nobody else need know. What happens at times known beforehand (the bins of a timeline)
+//! need not be in the calendar at all: it takes a [`Turn`], and the loop that asks for the events before that turn.
 //!
 //! The heap is 4-ary, and what leaves it is removed late: most events schedule a successor, which then takes the free place at
 //! the top and sinks once, where the standard heap would sift for the removal and again for the insertion.
@@ -10,15 +12,31 @@
 use crate::units::{Span, Time};
 use std::collections::VecDeque;
 
-/// More heads than this cost more in their scan than the heap does.
+/// More lanes, or sources, than this cost more in their scan than the heap does.
 const HEADS_MAX: usize = 12;
 
-/// Where events of one constant delay, or of one source, queue up.
+/// Where events of one constant delay queue up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane(u8);
 
-/// The lane that stands for the heap.
-const HEAP: Lane = Lane(u8::MAX);
+/// Something that has one event pending at a time, and schedules the next one when it has had its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source(u8);
+
+/// Stands for the heap in place of a lane or a source.
+const HEAP: u8 = u8::MAX;
+
+/// A place in the order of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn(u128);
+
+impl Turn {
+    /// Behind everything that happens by `end`.
+    pub fn after(end: Time) -> Turn {
+        debug_assert!(end < Time(u64::MAX), "what is never is later than any end");
+        Turn(key(end, u64::MAX))
+    }
+}
 
 /// Key of an empty place: later than everything.
 const NEVER: u128 = u128::MAX;
@@ -52,6 +70,10 @@ pub struct Calendar<E> {
     lanes: Vec<Queue<E>>,
     /// Constant delays that have a lane.
     delays: Vec<(Span, Lane)>,
+    /// The pending event of each source; an empty place where it has none.
+    sources: Vec<Entry<E>>,
+    /// The earliest of them, and whose it is.
+    first_source: (Entry<E>, u8),
 }
 
 /// The events of a lane. The first stands beside the others: most lanes hold one at a time.
@@ -68,7 +90,16 @@ impl<E: Copy + Default> Default for Calendar<E> {
 
 impl<E: Copy + Default> Calendar<E> {
     pub fn new() -> Self {
-        Calendar { now: Time::ZERO, sequence: 0, heap: Heap::new(), is_top_gone: false, lanes: Vec::new(), delays: Vec::new() }
+        Calendar {
+            now: Time::ZERO,
+            sequence: 0,
+            heap: Heap::new(),
+            is_top_gone: false,
+            lanes: Vec::new(),
+            delays: Vec::new(),
+            sources: Vec::new(),
+            first_source: (Entry::none(), 0),
+        }
     }
 
     /// The time of the event that was taken last.
@@ -77,13 +108,13 @@ impl<E: Copy + Default> Calendar<E> {
         self.now
     }
 
-    /// A lane for one source whose events come in order of time.
-    pub fn ordered_lane(&mut self) -> Lane {
-        if self.lanes.len() >= HEADS_MAX {
-            return HEAP;
+    /// A place for something that never has more than one event pending.
+    pub fn source(&mut self) -> Source {
+        if self.sources.len() >= HEADS_MAX {
+            return Source(HEAP);
         }
-        self.lanes.push(Queue { first: Entry::none(), others: VecDeque::new() });
-        Lane(self.lanes.len() as u8 - 1)
+        self.sources.push(Entry::none());
+        Source(self.sources.len() as u8 - 1)
     }
 
     /// The lane shared by all events that are scheduled exactly `delay` ahead.
@@ -91,17 +122,43 @@ impl<E: Copy + Default> Calendar<E> {
         if let Some((_, lane)) = self.delays.iter().find(|(known, _)| *known == delay) {
             return *lane;
         }
-        let lane = self.ordered_lane();
+        let lane = if self.lanes.len() < HEADS_MAX {
+            self.lanes.push(Queue { first: Entry::none(), others: VecDeque::new() });
+            Lane(self.lanes.len() as u8 - 1)
+        } else {
+            Lane(HEAP)
+        };
         self.delays.push((delay, lane));
         lane
+    }
+
+    /// A turn at this time, behind what has been scheduled for then.
+    #[inline(always)]
+    pub fn turn(&mut self, at: Time) -> Turn {
+        debug_assert!(at >= self.now, "events never go back in time");
+        self.sequence += 1;
+        Turn(key(at, self.sequence))
+    }
+
+    /// Advances the clock to a turn before which there is nothing left.
+    pub fn take_turn(&mut self, turn: Turn) {
+        self.now = Time((turn.0 >> 64) as u64);
     }
 
     /// Schedules at any time from now on.
     #[inline(always)]
     pub fn schedule(&mut self, at: Time, event: impl Into<E>) {
-        debug_assert!(at >= self.now, "events never go back in time");
-        self.sequence += 1;
-        let entry = Entry { key: key(at, self.sequence), event: event.into() };
+        let entry = self.entry(at, event);
+        self.put_in_heap(entry);
+    }
+
+    #[inline(always)]
+    fn entry(&mut self, at: Time, event: impl Into<E>) -> Entry<E> {
+        Entry { key: self.turn(at).0, event: event.into() }
+    }
+
+    #[inline(always)]
+    fn put_in_heap(&mut self, entry: Entry<E>) {
         if self.is_top_gone {
             self.is_top_gone = false;
             self.heap.replace_top(entry);
@@ -113,11 +170,9 @@ impl<E: Copy + Default> Calendar<E> {
     /// Schedules in a lane; times within a lane never fall.
     #[inline(always)]
     pub fn schedule_in(&mut self, lane: Lane, at: Time, event: impl Into<E>) {
+        let entry = self.entry(at, event);
         // The lane that stands for the heap is not among them.
-        let Some(queue) = self.lanes.get_mut(lane.0 as usize) else { return self.schedule(at, event) };
-        debug_assert!(at >= self.now, "events never go back in time");
-        self.sequence += 1;
-        let entry = Entry { key: key(at, self.sequence), event: event.into() };
+        let Some(queue) = self.lanes.get_mut(usize::from(lane.0)) else { return self.put_in_heap(entry) };
         if queue.first.key == NEVER {
             queue.first = entry;
             return;
@@ -126,15 +181,26 @@ impl<E: Copy + Default> Calendar<E> {
         queue.others.push_back(entry);
     }
 
-    /// Takes the next event if it is due by `until` (some end, not the end of time), and advances the clock to it.
+    /// Schedules the next event of a source that has none pending.
     #[inline(always)]
-    pub fn next(&mut self, until: Time) -> Option<E> {
-        debug_assert!(until < Time(u64::MAX), "what is never is later than any end");
+    pub fn schedule_next(&mut self, source: Source, at: Time, event: impl Into<E>) {
+        let entry = self.entry(at, event);
+        let Some(pending) = self.sources.get_mut(usize::from(source.0)) else { return self.put_in_heap(entry) };
+        debug_assert!(pending.key == NEVER, "a source has one event pending");
+        *pending = entry;
+        if entry.key < self.first_source.0.key {
+            self.first_source = (entry, source.0);
+        }
+    }
+
+    /// Takes the next event that comes before `turn`, and advances the clock to it.
+    #[inline(always)]
+    pub fn next(&mut self, turn: Turn) -> Option<E> {
         if self.is_top_gone {
             self.is_top_gone = false;
             self.heap.drop_top();
         }
-        let mut first = self.heap.top().key;
+        let mut first = self.heap.top.key;
         let mut from = usize::MAX;
         for (lane, queue) in self.lanes.iter().enumerate() {
             // Without a branch: which is first is what the processor could not guess.
@@ -142,11 +208,15 @@ impl<E: Copy + Default> Calendar<E> {
             first = if is_first { queue.first.key } else { first };
             from = if is_first { lane } else { from };
         }
-        let at = Time((first >> 64) as u64);
-        if at > until {
+        let is_source = self.first_source.0.key < first;
+        first = if is_source { self.first_source.0.key } else { first };
+        if first >= turn.0 {
             return None;
         }
-        self.now = at;
+        self.now = Time((first >> 64) as u64);
+        if is_source {
+            return Some(self.take_source());
+        }
         match self.lanes.get_mut(from) {
             Some(queue) => {
                 let event = queue.first.event;
@@ -155,7 +225,28 @@ impl<E: Copy + Default> Calendar<E> {
             }
             None => {
                 self.is_top_gone = true;
-                Some(self.heap.top().event)
+                Some(self.heap.top.event)
+            }
+        }
+    }
+
+    /// The event of the source that is first; the next one becomes first.
+    #[inline(always)]
+    fn take_source(&mut self) -> E {
+        let (Entry { event, .. }, source) = self.first_source;
+        self.sources[usize::from(source)].key = NEVER;
+        self.first_source.0.key = NEVER;
+        if self.sources.len() > 1 {
+            self.find_first_source();
+        }
+        event
+    }
+
+    #[inline(never)]
+    fn find_first_source(&mut self) {
+        for (source, entry) in self.sources.iter().enumerate() {
+            if entry.key < self.first_source.0.key {
+                self.first_source = (*entry, source as u8);
             }
         }
     }
@@ -164,10 +255,12 @@ impl<E: Copy + Default> Calendar<E> {
 /// A 4-ary heap. The four children of an entry lie in two lines of the cache, not in three: with ten thousand entries that spares a
 /// third of what misses the cache.
 struct Heap<E> {
-    /// By place: four to a group. The top is the last of the first group; the children of place p are group p - 2.
+    /// An empty place if there is nothing.
+    top: Entry<E>,
+    /// What is below the top, by place: four to a group. The children of the top are group 0, those of place p group p + 1.
     groups: Vec<Four<E>>,
-    /// The last place in use; `TOP - 1` where there is none.
-    last: usize,
+    /// Number of entries below the top.
+    below: usize,
 }
 
 /// Places that are not in use are empty ones: no comparison asks how many there are.
@@ -175,16 +268,9 @@ struct Heap<E> {
 #[repr(align(64))]
 struct Four<E>([Entry<E>; 4]);
 
-const TOP: usize = 3;
-
 impl<E: Copy + Default> Heap<E> {
     fn new() -> Heap<E> {
-        Heap { groups: vec![Four([Entry::none(); 4])], last: TOP - 1 }
-    }
-
-    #[inline(always)]
-    fn top(&self) -> &Entry<E> {
-        &self.groups[0].0[TOP]
+        Heap { top: Entry::none(), groups: Vec::new(), below: 0 }
     }
 
     #[inline(always)]
@@ -192,50 +278,74 @@ impl<E: Copy + Default> Heap<E> {
         self.groups[place / 4].0[place % 4] = entry;
     }
 
+    /// The least of a group, and its place.
+    #[inline(always)]
+    fn least_of(&self, group: usize) -> Option<(usize, Entry<E>)> {
+        let Four(entries) = self.groups.get(group)?;
+        let lesser = |a: usize, b: usize| if entries[b].key < entries[a].key { b } else { a };
+        let least = lesser(lesser(0, 1), lesser(2, 3));
+        Some((4 * group + least, entries[least]))
+    }
+
     /// Puts `entry` behind the last place, and lets it rise to where it belongs.
     #[inline(always)]
     fn push(&mut self, entry: Entry<E>) {
-        self.last += 1;
-        let mut place = self.last;
+        if self.top.key == NEVER {
+            self.top = entry;
+            return;
+        }
+        let mut place = self.below;
+        self.below += 1;
         if place / 4 == self.groups.len() {
             self.groups.push(Four([Entry::none(); 4]));
         }
-        while place > TOP {
-            let parent = place / 4 + 2;
+        while let Some(parent) = (place / 4).checked_sub(1) {
             let above = self.groups[parent / 4].0[parent % 4];
             if above.key <= entry.key {
-                break;
+                return self.put(place, entry);
             }
             self.put(place, above);
             place = parent;
         }
-        self.put(place, entry);
+        if self.top.key <= entry.key {
+            return self.put(place, entry);
+        }
+        self.put(place, self.top);
+        self.top = entry;
     }
 
     /// The top is another one: it sinks to where it belongs.
     #[inline(always)]
     fn replace_top(&mut self, entry: Entry<E>) {
-        let mut place = TOP;
-        while let Some(Four(children)) = self.groups.get(place - 2) {
-            let lesser = |a: usize, b: usize| if children[b].key < children[a].key { b } else { a };
-            let child = lesser(lesser(0, 1), lesser(2, 3));
-            let least = children[child];
+        let mut place = match self.least_of(0) {
+            Some((place, least)) if least.key < entry.key => {
+                self.top = least;
+                place
+            }
+            _ => {
+                self.top = entry;
+                return;
+            }
+        };
+        while let Some((child, least)) = self.least_of(place + 1) {
             if least.key >= entry.key {
                 break;
             }
             self.put(place, least);
-            place = 4 * (place - 2) + child;
+            place = child;
         }
         self.put(place, entry);
     }
 
     fn drop_top(&mut self) {
-        let last = self.groups[self.last / 4].0[self.last % 4];
-        self.put(self.last, Entry::none());
-        self.last -= 1;
-        if self.last >= TOP {
-            self.replace_top(last);
-        }
+        let Some(last) = self.below.checked_sub(1) else {
+            self.top = Entry::none();
+            return;
+        };
+        self.below = last;
+        let entry = self.groups[last / 4].0[last % 4];
+        self.put(last, Entry::none());
+        self.replace_top(entry);
     }
 }
 
@@ -244,8 +354,11 @@ mod tests {
     use super::*;
     use crate::rng;
 
+    /// The turn that is behind all others.
+    const LAST: Turn = Turn(NEVER);
+
     fn drain<E: Copy + Default>(calendar: &mut Calendar<E>) -> Vec<(Time, E)> {
-        std::iter::from_fn(|| calendar.next(Time(u64::MAX - 1)).map(|event| (calendar.now(), event))).collect()
+        std::iter::from_fn(|| calendar.next(LAST).map(|event| (calendar.now(), event))).collect()
     }
 
     #[test]
@@ -297,7 +410,7 @@ mod tests {
                 event += 1;
             }
             let next = pending.iter().copied().min();
-            let left = calendar.next(Time(u64::MAX - 1)).map(|event| (calendar.now(), event));
+            let left = calendar.next(LAST).map(|event| (calendar.now(), event));
             assert_eq!(left, next);
             pending.retain(|entry| Some(*entry) != next);
         }
@@ -312,7 +425,8 @@ mod tests {
             let mut calendar = Calendar::<u64>::new();
             let mut pending = std::collections::BTreeMap::new();
             let delays: Vec<_> = (0..rng::below(&mut rng, 8)).map(|i| (Span(i * i), calendar.delay_lane(Span(i * i)))).collect();
-            let mut sources: Vec<_> = (0..rng::below(&mut rng, 9)).map(|_| (calendar.ordered_lane(), Time::ZERO)).collect();
+            // More sources than there are places for, and the event that each has pending.
+            let mut sources: Vec<_> = (0..rng::below(&mut rng, 16)).map(|_| (calendar.source(), (Time::ZERO, 0))).collect();
             let mut number = 0;
             for step in 0..2000 {
                 let successors = if step < 10 { 3 } else { rng::below(&mut rng, 3) };
@@ -324,12 +438,15 @@ mod tests {
                         let at = calendar.now() + delay;
                         calendar.schedule_in(lane, at, number);
                         at
-                    } else if kind == 1 && !sources.is_empty() {
-                        let source = rng::below(&mut rng, sources.len() as u64) as usize;
-                        let (lane, last) = &mut sources[source];
-                        *last = calendar.now().max(*last) + Span(rng::below(&mut rng, 12));
-                        calendar.schedule_in(*lane, *last, number);
-                        *last
+                    } else if kind == 1 && sources.iter().any(|(_, last)| !pending.contains_key(last)) {
+                        let at = calendar.now() + Span(rng::below(&mut rng, 12));
+                        let first = rng::below(&mut rng, sources.len() as u64) as usize;
+                        sources.rotate_left(first);
+                        let idle = sources.iter_mut().find(|(_, last)| !pending.contains_key(last));
+                        let (source, last) = idle.expect("one has nothing pending");
+                        calendar.schedule_next(*source, at, number);
+                        *last = (at, number);
+                        at
                     } else {
                         let at = calendar.now() + Span(rng::below(&mut rng, 40));
                         calendar.schedule(at, number);
@@ -337,9 +454,19 @@ mod tests {
                     };
                     pending.insert((at, number), ());
                 }
+                // Up to a time, or up to a turn in the midst of the events of one time.
                 let until = calendar.now() + Span(rng::below(&mut rng, 30));
-                let due = pending.keys().next().copied().filter(|(at, _)| *at <= until);
-                assert_eq!(calendar.next(until).map(|event| (calendar.now(), event)), due, "seed {seed}, step {step}");
+                let (turn, last) = match rng::below(&mut rng, 2) {
+                    0 => (Turn::after(until), u64::MAX),
+                    _ => (calendar.turn(until), number),
+                };
+                if last == number {
+                    number += 1;
+                    calendar.schedule(until, number);
+                    pending.insert((until, number), ());
+                }
+                let due = pending.keys().next().copied().filter(|due| *due <= (until, last));
+                assert_eq!(calendar.next(turn).map(|event| (calendar.now(), event)), due, "seed {seed}, step {step}");
                 due.map(|first| pending.remove(&first));
             }
             assert!(drain(&mut calendar).into_iter().eq(pending.into_keys()), "seed {seed}");
@@ -350,7 +477,7 @@ mod tests {
     fn nothing_leaves_that_is_due_later() {
         let mut calendar = Calendar::<()>::new();
         calendar.schedule(Time(10), ());
-        assert_eq!(calendar.next(Time(9)), None);
-        assert_eq!(calendar.next(Time(10)), Some(()));
+        assert_eq!(calendar.next(Turn::after(Time(9))), None);
+        assert_eq!(calendar.next(Turn::after(Time(10))), Some(()));
     }
 }

@@ -1,4 +1,4 @@
 //! The kernel: a calendar of events that knows nothing of load balancing.
 
 pub mod calendar;
-pub use calendar::{Calendar, Lane};
+pub use calendar::{Calendar, Lane, Source, Turn};

@@ -40,12 +40,13 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         users: Users::Unbounded,
         nat: None,
         session: None,
-        classes: vec![ClassChoice {
+        classes: [ClassChoice {
             class: 0,
             path: 0,
             weight: 1.0,
             work: Distribution::Exponential { mean: Span::from_millis(10) }.sampler(None),
-        }],
+        }]
+        .into(),
         latency: none(),
         timeout: None,
         retry: None,

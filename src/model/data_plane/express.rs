@@ -51,8 +51,13 @@ impl World {
     #[inline(always)]
     pub(in crate::model) fn handle_on_open_road(&mut self, event: Packed) {
         if let Some(client) = event.arrival() {
-            self.send_straight(client);
-            self.schedule_arrival(client);
+            let sender = &mut self.clients[client as usize];
+            let draw = sender.draw_untraced();
+            let (next, source) = (sender.next_arrival(self.plan.duration), sender.source);
+            self.send_straight(client, draw);
+            if let Some(at) = next {
+                self.calendar.schedule_next(source, at, event);
+            }
         } else if let Some(attempt) = event.finished() {
             self.finish_and_answer(attempt.index);
         } else {
@@ -61,23 +66,20 @@ impl World {
     }
 
     #[inline(always)]
-    fn send_straight(&mut self, client: u32) {
+    fn send_straight(&mut self, client: u32, Draw { class, path, user, work }: Draw) {
         let now = self.now();
-        let choices = &self.topology.clients[client as usize].classes;
-        let Draw { class, path, user, work } = self.clients[client as usize].draw_untraced(choices);
         let is_counted = now >= self.plan.warmup;
         self.recorder.request_sent(is_counted);
         let request =
             || Request { client, class, path, user, actor: NONE, attempt: NONE, retries: 0, work, sent: now, is_counted, tried: None };
-        let entry = self.entry as usize;
-        let (holder, session, path) = match self.balancers[entry].reads_request {
+        let balancer = &mut self.balancers[self.entry as usize];
+        let (holder, session, path) = match balancer.reads_request {
             true => {
-                let (holder, session) = self.holder(&request());
+                let (holder, session) = self.clients[client as usize].holder(user, None);
                 (holder, session, &*self.topology.paths[path as usize])
             }
             false => (NOBODY, 0, ""),
         };
-        let balancer = &mut self.balancers[entry];
         let pick = balancer.pick(&policy::Request { now, address: holder.address, session, path });
         let Pick::Target(target) = pick else { return self.hold_up(request(), pick) };
         let TargetRef::Server(index) = balancer.to[target as usize] else { unreachable!("the only balancer has servers only") };
@@ -88,15 +90,15 @@ impl World {
         let admission = server.admit_to_line(now);
         let phase = if admission == Admission::Waits { Phase::Queued } else { Phase::InService };
         let place = Attempt { server: index, target, mark: class as u16, open_hops: 1, phase, ..Attempt::new(NONE, work) };
-        let attempt = self.attempts.insert(Attempt { duration, entered: now, ..place });
+        let attempt = self.attempts.insert_at(Attempt { duration, entered: now, ..place });
         match admission {
-            Admission::Starts => self.calendar.schedule(now + duration, Event::Finished(self.attempts.at(attempt))),
+            Admission::Starts => self.calendar.schedule(now + duration, Event::Finished(attempt)),
             Admission::Waits => {
-                if let Some(before) = server.lengthen_line(attempt) {
-                    self.attempts[before].next = attempt;
+                if let Some(before) = server.lengthen_line(attempt.index) {
+                    self.attempts[before].next = attempt.index;
                 }
             }
-            Admission::Refused => self.turn_back(request(), attempt),
+            Admission::Refused => self.turn_back(request(), attempt.index),
         }
     }
 
@@ -135,23 +137,23 @@ impl World {
     #[inline(always)]
     fn finish_and_answer(&mut self, attempt: u32) {
         let now = self.now();
-        let Attempt { server, request, mark: class, target, entered, duration, .. } = self.attempts[attempt];
-        if request != NONE {
+        if self.attempts[attempt].request != NONE {
             return self.finish_held_up(attempt);
         }
-        let class = u32::from(class);
+        let place = self.attempts.remove(attempt);
+        place.phase = Phase::Free;
+        let Attempt { server, mark, target, entered, duration, .. } = *place;
         self.servers[server as usize].release(now);
         self.start_waiting(server);
         let latency = now - entered;
         let is_counted = entered >= self.plan.warmup;
         let waiting = Span(latency.0.saturating_sub(duration.0));
-        self.recorder.served_and_answered(Served { class, server, response: latency, waiting }, is_counted, now);
+        let served = Served { class: u32::from(mark), server, response: latency, waiting };
+        self.recorder.served_and_answered(served, is_counted, now);
         let entry = self.entry;
         let balancer = &mut self.balancers[entry as usize];
         balancer.done(target, &Outcome { now, latency, is_answered: true, is_ok: true });
-        let is_awaited = !balancer.line.is_empty();
-        self.free_attempt(attempt);
-        if is_awaited {
+        if !balancer.line.is_empty() {
             self.dispatch_waiting(entry);
         }
     }

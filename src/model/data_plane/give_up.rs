@@ -76,8 +76,7 @@ impl World {
     /// The next try of a request has a service time of its own.
     pub(in crate::model) fn draw_work_again(&mut self, index: u32) {
         let request = &mut self.requests[index];
-        let choices = &self.topology.clients[request.client as usize].classes;
-        if let Some(work) = self.clients[request.client as usize].draw_again(request.class, choices) {
+        if let Some(work) = self.clients[request.client as usize].draw_again(request.class) {
             request.work = work;
         }
     }

@@ -61,15 +61,8 @@ impl World {
     /// Who sends a request, as balancers tell users apart.
     #[inline(never)]
     pub(in crate::model) fn holder(&self, request: &Request) -> (Holder, u64) {
-        let client = &self.clients[request.client as usize];
-        let address = client.address(request.user);
-        let user_id = client.user_id(request.user);
-        if request.actor == NONE {
-            return (Holder { user: client.users_return().then_some(user_id), address }, user_id);
-        }
-        let session = self.actors[request.actor].id;
-        let cookie = if client.users_return() { user_id } else { session };
-        (Holder { user: Some(cookie), address }, session)
+        let session = (request.actor != NONE).then(|| self.actors[request.actor].id);
+        self.clients[request.client as usize].holder(request.user, session)
     }
 
     #[inline(always)]

@@ -29,7 +29,7 @@ impl World {
     pub(in crate::model) fn schedule_arrival(&mut self, index: u32) {
         let client = &mut self.clients[index as usize];
         if let Some(at) = client.next_arrival(self.plan.duration) {
-            self.calendar.schedule_in(client.arrival_lane, at, Event::Arrive { client: index });
+            self.calendar.schedule_next(client.source, at, Event::Arrive { client: index });
         }
     }
 
@@ -42,7 +42,7 @@ impl World {
             let actor = self.actors.insert(actor);
             self.actor_sends(actor);
         } else {
-            let draw = client.draw(&plan.classes);
+            let draw = client.draw();
             self.send_request(index, NONE, draw);
         }
         self.schedule_arrival(index);
@@ -51,7 +51,7 @@ impl World {
     pub(in crate::model) fn actor_sends(&mut self, index: u32) {
         let actor = &mut self.actors[index];
         let client = actor.client;
-        let draw = self.clients[client as usize].draw_for(actor, &self.topology.clients[client as usize].classes);
+        let draw = self.clients[client as usize].draw_for(actor);
         self.send_request(client, index, draw);
     }
 

@@ -145,7 +145,7 @@ impl World {
         let server = &mut servers[index as usize];
         while server.head != NONE && server.has_free_slot() {
             let first = server.head;
-            let started = &mut attempts[first];
+            let (started, place) = attempts.open(first);
             server.head = started.next;
             if server.head == NONE {
                 server.tail = NONE;
@@ -158,7 +158,7 @@ impl World {
             started.duration = server.duration(started.work);
             started.phase = Phase::InService;
             let at = calendar.now() + started.duration;
-            calendar.schedule(at, Event::Finished(attempts.at(first)));
+            calendar.schedule(at, Event::Finished(place));
         }
     }
 

@@ -30,14 +30,9 @@ fn run(client: &str, balancers: &str, strike: impl FnOnce(&mut World)) -> RunRec
         topology: compiled.topology,
     });
     world.begin();
-    let play = |world: &mut World, until: Time| {
-        while let Some(event) = world.calendar.next(until) {
-            world.handle(event);
-        }
-    };
-    play(&mut world, Time(4_200_000_000));
+    world.play(Time(4_200_000_000), World::handle);
     strike(&mut world);
-    play(&mut world, compiled.duration);
+    world.play(compiled.duration, World::handle);
     world.end();
     world.finish()
 }
