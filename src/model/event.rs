@@ -72,15 +72,11 @@ pub enum Event {
     WarmupEnds,
 }
 
-/// An event as the calendar keeps it: two words, which are copied as such. (An enum is copied as a byte and fifteen more, and the
-/// processor stalls where it reads together what was written apart.)
+/// An event as the calendar keeps it, in one number, which is copied as two words. (An enum is copied as a byte and fifteen more, a
+/// pair of words at once, and the processor stalls where it reads together what was written apart.) From below: the kind in a
+/// byte, a flag in the next, a number in the fifth to eighth, the index of a slot and its generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Packed {
-    /// The kind in the lowest byte, a flag in the next, a number in the upper half.
-    head: u64,
-    /// A slot: index below, generation above.
-    slot: u64,
-}
+pub struct Packed(u128);
 
 /// Kinds that are asked for by themselves.
 const ARRIVE: u8 = 0;
@@ -90,31 +86,32 @@ impl Packed {
     #[inline(always)]
     fn new(kind: u8, flag: bool, number: u32, slot: Ref) -> Packed {
         let head = u64::from(kind) | u64::from(flag) << 8 | u64::from(number) << 32;
-        Packed { head, slot: u64::from(slot.index) | u64::from(slot.generation) << 32 }
+        let slot = u64::from(slot.index) | u64::from(slot.generation) << 32;
+        Packed(u128::from(head) | u128::from(slot) << 64)
     }
 
     /// The client, if it is an arrival. This and [`Packed::finished`] spare the two most frequent kinds the look at all others.
     #[inline(always)]
     pub fn arrival(self) -> Option<u32> {
-        (self.head as u8 == ARRIVE).then_some((self.head >> 32) as u32)
+        (self.0 as u8 == ARRIVE).then_some((self.0 >> 32) as u32)
     }
 
     /// The try, if a FIFO server has finished it.
     #[inline(always)]
     pub fn finished(self) -> Option<Ref> {
-        (self.head as u8 == FINISHED).then_some(self.slot())
+        (self.0 as u8 == FINISHED).then_some(self.slot())
     }
 
     #[inline(always)]
     fn slot(self) -> Ref {
-        Ref { index: self.slot as u32, generation: (self.slot >> 32) as u32 }
+        Ref { index: (self.0 >> 64) as u32, generation: (self.0 >> 96) as u32 }
     }
 
     #[inline(always)]
     pub fn unpack(self) -> Event {
         let slot = self.slot();
-        let (number, flag) = ((self.head >> 32) as u32, self.head & 0x100 != 0);
-        match self.head as u8 {
+        let (number, flag) = ((self.0 >> 32) as u32, self.0 & 0x100 != 0);
+        match self.0 as u8 {
             ARRIVE => Event::Arrive { client: number },
             1 => Event::ActorSends { actor: number },
             2 => Event::ClientTimeout(slot),
