@@ -4,6 +4,7 @@ use super::affinity::AffinityRecord;
 use super::failover::FailoverTracker;
 use super::fairness::{UserLatency, UserSum};
 use super::history::History;
+use super::latency::Tally;
 use super::statuses::Statuses;
 use super::timeline::{Bin, ServerBin, Timeline};
 use super::{ClassRecord, CoarseLatencies, Counts};
@@ -179,15 +180,18 @@ impl Recorder {
     fn record_held(&mut self) {
         let held = &self.held[..std::mem::take(&mut self.holds)];
         self.bin.ok += held.len() as u64;
-        self.bin.latency.record_all(held.iter().map(|served| served.response));
+        let responses = held.iter().map(|served| served.response);
+        let tally = Tally::of(responses.clone());
+        self.bin.latency.record_all(responses.clone(), tally);
         if !self.are_held_counted {
             return;
         }
         self.requests.ok += held.len() as u64;
         self.attempts.ok += held.len() as u64;
         if let [class] = &mut self.classes[..] {
-            class.latency.record_all(held.iter().map(|served| served.response));
-            class.waiting.record_all(held.iter().map(|served| served.waiting));
+            class.latency.record_all(responses, tally);
+            let waiting = held.iter().map(|served| served.waiting);
+            class.waiting.record_all(waiting.clone(), Tally::of(waiting));
             class.waited += held.iter().filter(|served| served.waiting > Span::ZERO).count() as u64;
         } else {
             for served in held {
