@@ -3,6 +3,7 @@
 use super::{Exit, Failure, print};
 use crate::report::runs::Runs;
 use crate::report::{Change, changes};
+use crate::units::Share;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -13,6 +14,9 @@ pub(super) struct CompareArgs {
     before: PathBuf,
     /// Results folder of after
     after: PathBuf,
+    /// What may be worse without failing, as a share of the value before (2%): such a change is told, and the exit code stays 0
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = str::parse::<Share>)]
+    tolerance: Share,
     /// Print all differences as JSON
     #[arg(long)]
     json: bool,
@@ -21,7 +25,7 @@ pub(super) struct CompareArgs {
 pub(super) fn compare(args: &CompareArgs) -> Result<Exit, Failure> {
     let read = |dir: &PathBuf| Runs::read(dir).map_err(Failure::Wrong);
     let (before, after) = (read(&args.before)?, read(&args.after)?);
-    let found = changes(&before, &after).map_err(Failure::Wrong)?;
+    let found = changes(&before, &after, args.tolerance.0).map_err(Failure::Wrong)?;
     if args.json {
         let text = serde_json::to_string_pretty(
             &json!({ "paired": found.is_paired, "changes": found.changes, "only_before": found.only_before, "only_after": found.only_after }),

@@ -30,6 +30,8 @@ const METRICS: [Metric; 5] = [
 pub enum Verdict {
     Better,
     Worse,
+    /// Worse beyond noise, but by no more than is tolerated.
+    Tolerated,
     /// Not to be told from chance.
     Noise,
 }
@@ -52,6 +54,11 @@ impl Change {
     pub fn is_worse(&self) -> bool {
         self.verdict == Verdict::Worse
     }
+
+    /// As a share of the value before; from nothing, every change is without measure.
+    fn relative(&self) -> f64 {
+        if self.before == 0.0 { f64::INFINITY } else { (self.difference / self.before).abs() }
+    }
 }
 
 /// All differences.
@@ -63,8 +70,9 @@ pub struct Changes {
     pub only_after: Vec<String>,
 }
 
-/// Compares the variants that both have. None in common is an error.
-pub fn changes(before: &Runs, after: &Runs) -> Result<Changes, String> {
+/// Compares the variants that both have. None in common is an error. What is worse by no more than the share `tolerance` of the value
+/// before is tolerated.
+pub fn changes(before: &Runs, after: &Runs, tolerance: f64) -> Result<Changes, String> {
     let only = |these: &Runs, others: &Runs| -> Vec<String> {
         let missing = these.variants.iter().filter(|(name, _)| others.variants.iter().all(|(other, _)| other != name));
         missing.map(|(name, _)| name.clone()).collect()
@@ -78,7 +86,11 @@ pub fn changes(before: &Runs, after: &Runs) -> Result<Changes, String> {
     if pairs.is_empty() {
         return Err("the two have no variant in common; names and sweep points must be the same".to_owned());
     }
-    let changes = pairs.iter().filter_map(|(name, metric, a, b)| change(name, metric, (a, b), is_paired, pairs.len())).collect();
+    let mut changes: Vec<Change> =
+        pairs.iter().filter_map(|(name, metric, a, b)| change(name, metric, (a, b), is_paired, pairs.len())).collect();
+    for change in changes.iter_mut().filter(|change| change.is_worse() && change.relative() <= tolerance) {
+        change.verdict = Verdict::Tolerated;
+    }
     Ok(Changes { is_paired, changes, only_before: only(before, after), only_after: only(after, before) })
 }
 
@@ -123,14 +135,20 @@ impl Changes {
             0 => format!("nothing changed beyond noise: {} comparisons, {how}\n", self.changes.len()),
             count => format!("{count} of {} comparisons changed beyond noise, {how}\n", self.changes.len()),
         };
+        let is_word_long = told.iter().any(|change| change.verdict == Verdict::Tolerated);
+        let word_width = if is_word_long { "tolerated".len() } else { "better".len() };
         let width = told.iter().map(|change| name(&change.variant).chars().count()).max().unwrap_or(0);
         for change in told {
             let Some(metric) = METRICS.iter().find(|metric| metric.name == change.metric) else { continue };
             let relative = if change.before == 0.0 { String::new() } else { format!(" ({:+} %)", percent_signed(change)) };
-            let word = if change.is_worse() { "worse" } else { "better" };
+            let word = match change.verdict {
+                Verdict::Worse => "worse",
+                Verdict::Tolerated => "tolerated",
+                Verdict::Better | Verdict::Noise => "better",
+            };
             let Metric { print, unit, .. } = metric;
             let values = format!("{} to {}{unit}{relative}", print(change.before), print(change.after));
-            text.push_str(&format!("  {word:6}  {:width$}  {:10}  {values}\n", name(&change.variant), change.metric));
+            text.push_str(&format!("  {word:word_width$}  {:width$}  {:10}  {values}\n", name(&change.variant), change.metric));
         }
         for (names, place) in [(&self.only_before, "before"), (&self.only_after, "after")] {
             if !names.is_empty() {
@@ -173,21 +191,36 @@ mod tests {
     fn a_shift_of_every_pair_is_seen_where_the_spread_would_hide_it() {
         let before = folder(1, [&[100, 200, 300, 400], &[10, 11, 12, 13]]);
         let after = folder(1, [&[130, 230, 331, 430], &[10, 11, 12, 13]]);
-        let found = changes(&before, &after).unwrap();
+        let found = changes(&before, &after, 0.0).unwrap();
         let told = verdicts(&found);
         assert!(told.contains(&("a", "mean", Verdict::Worse)) && told.contains(&("a", "p99", Verdict::Worse)), "{told:?}");
         assert!(told.iter().filter(|(variant, ..)| *variant == "b").all(|(_, _, verdict)| *verdict == Verdict::Noise), "{told:?}");
-        let unpaired = changes(&before, &Runs { seed: 2, ..folder(2, [&[130, 230, 331, 430], &[10, 11, 12, 13]]) }).unwrap();
+        let unpaired = changes(&before, &Runs { seed: 2, ..folder(2, [&[130, 230, 331, 430], &[10, 11, 12, 13]]) }, 0.0).unwrap();
         assert!(!unpaired.is_paired && verdicts(&unpaired).iter().all(|(_, _, verdict)| *verdict == Verdict::Noise));
         assert!(found.to_text().contains("worse   a  mean"), "{}", found.to_text());
         // The other way round it is better.
-        assert!(changes(&after, &before).unwrap().changes.iter().all(|change| !change.is_worse()));
+        assert!(changes(&after, &before, 0.0).unwrap().changes.iter().all(|change| !change.is_worse()));
+    }
+
+    #[test]
+    fn what_is_worse_by_little_is_told_and_tolerated() {
+        // The mean of 250 ms grows by 30 ms, which is 12 %; the first percentile at hand, p50, by as much.
+        let before = folder(1, [&[100, 200, 300, 400], &[10, 11, 12, 13]]);
+        let after = folder(1, [&[130, 230, 330, 430], &[10, 11, 12, 13]]);
+        let worse = |tolerance| changes(&before, &after, tolerance).unwrap().changes.iter().filter(|change| change.is_worse()).count();
+        assert!(worse(0.119) > 0 && worse(0.121) == 0);
+        let text = changes(&before, &after, 0.121).unwrap().to_text();
+        assert!(text.contains("  tolerated  a  mean"), "{text}");
+        // From nothing to something is never little.
+        let mut change = changes(&before, &after, 0.0).unwrap().changes.remove(0);
+        change.before = 0.0;
+        assert_eq!(change.relative(), f64::INFINITY);
     }
 
     #[test]
     fn nothing_in_common_is_an_error() {
         let before = folder(1, [&[100, 200], &[10, 11]]);
         let after = Runs { seed: 1, variants: vec![("c".to_owned(), Vec::new())] };
-        assert!(changes(&before, &after).is_err());
+        assert!(changes(&before, &after, 0.0).is_err());
     }
 }
