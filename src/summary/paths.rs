@@ -29,7 +29,7 @@ pub struct PathSummary {
     pub failed_at_server: Figure,
 }
 
-/// A balancer on the way, or several that do the same in different zones, on different nodes or as copies: `shop@*`.
+/// A balancer on the way, or several that do the same in different zones, on different nodes (`shop@*`) or as copies (`shop#*`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StopSummary {
     pub name: String,
@@ -49,7 +49,7 @@ fn common_name(name: &str) -> String {
         match letter {
             '@' | '#' => {
                 if !is_skipping {
-                    common.push('@');
+                    common.push(letter);
                     common.push('*');
                 }
                 is_skipping = true;
@@ -124,6 +124,8 @@ mod tests {
     #[test]
     fn zones_nodes_and_copies_are_left_out() {
         let names = ["shop", "shop@a", "shop@a#2/web", "edge#1", "web@worker-1"];
-        assert_eq!(names.map(common_name), ["shop", "shop@*", "shop@*/web", "edge@*", "web@*"]);
+        assert_eq!(names.map(common_name), ["shop", "shop@*", "shop@*/web", "edge#*", "web@*"]);
+        // The node ports of a controller are not its pods: a request passes both.
+        assert_ne!(common_name("ingress-nginx@worker-1"), common_name("ingress-nginx#1"));
     }
 }

@@ -8,6 +8,7 @@ mod dns;
 mod generator;
 mod instances;
 mod lost;
+mod paths;
 mod places;
 mod properties;
 mod rules;

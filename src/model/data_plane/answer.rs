@@ -108,10 +108,13 @@ impl World {
     /// The result goes up, unless this balancer tries again.
     #[inline(always)]
     pub(in crate::model) fn leave_balancer(&mut self, attempt: u32, balancer: u32) {
-        if let Some(failure) = self.attempts[attempt].failure
-            && self.balancer_retries(attempt, failure)
-        {
-            return;
+        if let Some(failure) = self.attempts[attempt].failure {
+            if self.ways.is_some() {
+                self.place_failure(attempt, balancer);
+            }
+            if self.balancer_retries(attempt, failure) {
+                return;
+            }
         }
         self.go_up(attempt, balancer);
     }
@@ -148,26 +151,17 @@ impl World {
     /// goes over a connection that is kept.
     #[inline(never)]
     fn goes_up_watched(&mut self, attempt: u32, balancer: u32) -> bool {
-        let going = &mut self.attempts[attempt];
-        let is_placed = going.mark == mark::ANSWERED || going.mark & mark::PLACED != 0;
+        if self.attempts[attempt].failure.is_some() {
+            self.place_failure(attempt, balancer);
+        }
         if !self.balancers[balancer as usize].is_l4 {
+            let going = &mut self.attempts[attempt];
             let status = Status::of(going.failure, going.mark & !mark::PLACED);
-            let is_part = self.topology.balancers[balancer as usize].routing.is_transparent;
-            if going.failure.is_some() {
-                going.mark = if is_part { going.mark | mark::PLACED } else { mark::ANSWERED };
-                if !is_placed {
-                    self.count_failed_way(attempt, (status != Status::Target).then_some(balancer));
+            if !self.topology.balancers[balancer as usize].routing.is_transparent {
+                if going.failure.is_some() {
+                    going.mark = mark::ANSWERED;
                 }
-            }
-            if !is_part {
                 self.count_status(attempt, balancer, status);
-            }
-        } else if self.attempts[attempt].depth == 0 && !is_placed {
-            // Nobody before it looks at requests.
-            match self.attempts[attempt].failure {
-                None => {}
-                Some(Failure::NoServer) => self.count_failed_way(attempt, Some(balancer)),
-                Some(_) => self.count_failed_way(attempt, None),
             }
         }
         self.answer_on_connection(attempt)

@@ -299,6 +299,9 @@ impl World {
                 if !is_back {
                     let segment = usize::from(segment);
                     let fresh = self.cut_try(attempt, segment, segment + 1, segment);
+                    if segment == 0 {
+                        self.count_failed_way(fresh, Some(balancer));
+                    }
                     self.returns(fresh, reached);
                 }
                 break;

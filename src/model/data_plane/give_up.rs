@@ -26,6 +26,9 @@ impl World {
         if self.requests[request].is_counted && self.is_at_server(attempt) {
             self.recorder.attempts.fail(Failure::Timeout);
         }
+        if self.ways.is_some() {
+            self.place_given_up(attempt);
+        }
         self.keep_tried_for_client(attempt);
         self.abandon(attempt, 0);
         self.attempt_failed(request, Failure::Timeout, strike);

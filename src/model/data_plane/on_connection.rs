@@ -25,8 +25,14 @@ impl World {
                 // The answer to a packet of a connection that nobody knows is a reset.
                 let back = self.way_back(opener, &passages[..=place]);
                 self.attempts[attempt].failure = Some(Failure::Reset);
+                if self.attempts[attempt].open_hops == 0 {
+                    self.count_failed_way(attempt, Some(passage.balancer));
+                }
                 self.connection_ends(index, RESET, delay + back);
                 return self.returns(attempt, delay + back);
+            }
+            if self.ways.is_some() {
+                self.note_passage(attempt, passage.balancer, now + delay);
             }
         }
         delay += self.leg(opener, &passages, end);
@@ -145,6 +151,9 @@ impl World {
     /// The result of a try is back at who opened the connection, which is free for the next one.
     pub(in crate::model) fn result_on_connection(&mut self, attempt: u32) {
         let segment = self.attempts[attempt].open_hops;
+        if segment == 0 && self.ways.is_some() {
+            self.place_failure_of_connection(attempt);
+        }
         self.release_seat(attempt, segment);
         match segment {
             0 => self.result_at_client(attempt),

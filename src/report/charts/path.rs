@@ -43,7 +43,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     let is_one = study.members.len() == 1;
     let ways = study.members.iter().flat_map(|member| member.told.paths.iter().map(move |path| (member, path)));
     let mut ways: Vec<Way> = ways
-        .filter(|(_, path)| path.requests.is_some_and(|requests| requests.value > 0.0))
+        .filter(|(_, path)| path.requests.is_some_and(|requests| requests.value > 0.0) || parts(path).iter().any(|part| part.failed > 0.0))
         .map(|(member, path)| {
             let heading = if is_one { short_name(&path.class) } else { format!("{}: {}", study.label(member), short_name(&path.class)) };
             Way { variant: &member.told.name, class: &path.class, heading, parts: parts(path) }
@@ -84,8 +84,8 @@ pub fn draw(study: &Study) -> Option<Chart> {
         caption: format!(
             "Mean latency of the requests that were answered at the first try, from the client to the server and back. A stop's bar is the time from being sent \
              on by the stop before to being sent on there: network, handshakes and waiting. The parts add up to the mean latency. Where only some of the \
-             requests pass, it says how many. Failed: tries that failed there, average of the replications. `@*` stands for all zones, nodes or copies of a \
-             balancer.{cut}"
+             requests pass, it says how many. Failed: tries that failed there, average of the replications. `@*` stands for all zones or nodes of a \
+             balancer, `#*` for its copies.{cut}"
         ),
         svg: picture.finish(&title),
         table: table(&ways),
