@@ -67,6 +67,7 @@ lessons! {
     node_loss => pods::NODE_LOSS,
     pod_crash => pods::POD_CRASH,
     pre_stop => pods::PRE_STOP,
+    pre_stop_behind_node_ports => pods::PRE_STOP_BEHIND_NODE_PORTS,
     pre_stop_of_the_sum => pods::PRE_STOP_OF_THE_SUM,
     readiness_gate => pods::READINESS_GATE,
     retry_storm => load::RETRY_STORM,
