@@ -129,6 +129,29 @@ const QUIET_NGINX: [&str; 12] = [
     "app-root",
 ];
 
+/// What a ConfigMap of ingress-nginx may say about the way of requests. Source: ingress-nginx, docs/user-guide/nginx-configuration/configmap.md.
+const NGINX_SETTINGS: [&str; 19] = [
+    "keep-alive",
+    "keep-alive-requests",
+    "limit-rate",
+    "load-balance",
+    "max-worker-connections",
+    "proxy-connect-timeout",
+    "proxy-next-upstream",
+    "proxy-next-upstream-timeout",
+    "proxy-next-upstream-tries",
+    "proxy-read-timeout",
+    "proxy-send-timeout",
+    "retry-non-idempotent",
+    "upstream-hash-by",
+    "upstream-keepalive-connections",
+    "upstream-keepalive-requests",
+    "upstream-keepalive-time",
+    "upstream-keepalive-timeout",
+    "use-http2",
+    "worker-shutdown-timeout",
+];
+
 /// Names that are read, to tell slips from what is not known.
 const READ: [(&str, &str); 28] = [
     (ALB, "target-type"),
@@ -176,7 +199,7 @@ pub fn find(reader: &Reader, objects: &[Object]) -> Vec<NotRead> {
     let all = objects.iter().map(|object| {
         let mut out = NotRead { label: object.label.clone(), place: object.place(), ..NotRead::default() };
         match object.kind {
-            Kind::Silent => out.quiet.push("all of it".to_owned()),
+            Kind::Silent => tell_silent(reader, object, &mut out),
             Kind::OtherWorkload => match object.node.get("metadata").is_some_and(|metadata| metadata.get("ownerReferences").is_some()) {
                 true => out.quiet.push("all of it (another object has made it)".to_owned()),
                 false => out.missing.push(("all of it".to_owned(), format!("a {} is not simulated", object.kind_name))),
@@ -192,6 +215,19 @@ pub fn find(reader: &Reader, objects: &[Object]) -> Vec<NotRead> {
         out
     });
     all.filter(|out| !out.missing.is_empty() || !out.quiet.is_empty()).collect()
+}
+
+/// Of kinds that say nothing about the way of a request: but for the settings of ingress-nginx.
+fn tell_silent(reader: &Reader, object: &Object, out: &mut NotRead) {
+    let data = object.node.get("data").filter(|_| object.kind_name == "ConfigMap");
+    let keys = data.map(Node::entries).unwrap_or_default().iter().map(|(key, _)| key);
+    for key in keys.filter(|key| NGINX_SETTINGS.contains(&&*key.text)) {
+        let message = format!("{}: data.{} is not read", object.label, key.text);
+        let help = "if it is a setting of ingress-nginx, requests go by it: the scenario has the controller's default";
+        reader.push(Diagnostic::warning(message).at(key.spot.clone()).help(help));
+        out.missing.push((format!("data.{}", key.text), "settings of ingress-nginx are its defaults here".to_owned()));
+    }
+    out.quiet.push(if out.missing.is_empty() { "all of it" } else { "the rest" }.to_owned());
 }
 
 fn walk(reader: &Reader, object: &Object, out: &mut NotRead) {

@@ -193,6 +193,17 @@ pub fn tuned_warnings(tuned: &Tuned) -> Vec<String> {
         let advice = format!("`--replications {}` may tell", u64::from(tuned.replications) * 4);
         told.push(format!("{}{} would do by its average, but not for sure; {advice}", value(miss), why(tuned, miss)));
     }
+    if let Some(found) = tuned.found
+        && tuned.goal.comparisons.iter().any(|comparison| comparison.rule() == Rule::EveryReplication)
+    {
+        told.push(format!(
+            "{} was good in {}; of other runs up to {} % may still miss the goal (95 % confidence): leave some room, or `--replications {}`",
+            value(found),
+            if tuned.replications == 1 { "the one run".to_owned() } else { format!("all {} runs", tuned.replications) },
+            percent(share_that_may_miss(tuned.replications)),
+            u64::from(tuned.replications) * 4
+        ));
+    }
     let shown = tuned.found.or_else(|| tuned.nearest_miss());
     if let Some((index, Tried::Run(readings))) = shown.and_then(|index| tuned.tried.get_key_value(&index)) {
         let mut summary = readings.summary.clone();
@@ -204,6 +215,11 @@ pub fn tuned_warnings(tuned: &Tuned) -> Vec<String> {
         told.extend(notes(&summary).iter().map(|note| format!("at {}: {note}", value(*index))));
     }
     told
+}
+
+/// The largest share of runs that miss a goal which `runs` of them, all that were made, meet with a probability of 5 %.
+fn share_that_may_miss(runs: u32) -> f64 {
+    1.0 - 0.05_f64.powf(1.0 / f64::from(runs))
 }
 
 /// All of it as JSON.
@@ -299,6 +315,19 @@ mod tests {
         let highest = tuned(Wanted::Highest, &[(0, [9, 9]), (10, [0, 0])]);
         assert!(tuned_warnings(&highest)[0].starts_with("0 (failed 9) misses the goal although the larger 10 meets it"));
         assert!(tuned_text(&highest).contains("not even the smallest, 0 (failed 9)\n"), "{}", tuned_text(&highest));
+    }
+
+    #[test]
+    fn what_every_run_met_need_not_be_met_by_others() {
+        assert!((share_that_may_miss(1) - 0.95).abs() < 1e-12);
+        // Clopper and Pearson's upper end for 0 of 20.
+        assert!((share_that_may_miss(20) - 0.139_108).abs() < 1e-6);
+        let found = Tuned { found: Some(3), ..tuned(Wanted::Lowest, &[(2, [9, 9]), (3, [5, 0])]) };
+        assert_eq!(
+            tuned_warnings(&found)[0],
+            "3 was good in all 2 runs; of other runs up to 78 % may still miss the goal (95 % confidence): leave some room, or `--replications 8`"
+        );
+        assert!(!tuned_warnings(&tuned(Wanted::Lowest, &[(10, [9, 9])])).iter().any(|warning| warning.contains("other runs")));
     }
 
     #[test]

@@ -207,6 +207,9 @@ pub struct Fairness {
     pub jain_utilization: Figure,
     /// The busiest server's attempts over the mean.
     pub max_over_mean: Figure,
+    /// Utilization of the busiest server, which may be another one in each replication; `null` where a server has unbounded slots.
+    #[serde(default)]
+    pub utilization_max: Figure,
     /// Standard deviation over mean of the attempts; the servers are all there are, so divided by n.
     pub cv: Figure,
     pub clients: ClientFairness,

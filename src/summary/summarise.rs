@@ -248,6 +248,7 @@ fn fairness(runs: Runs, servers: usize) -> Fairness {
         jain_requests: within(runs.average(|run| Some(run.evenness.jain_requests)), 1.0 / n, 1.0),
         jain_utilization: within(runs.average(|run| run.evenness.jain_utilization), 1.0 / n, 1.0),
         max_over_mean: within(runs.average(|run| Some(run.evenness.max_over_mean)), 1.0, n),
+        utilization_max: within(runs.average(RunFigures::utilization_max), 0.0, 1.0),
         cv: within(runs.average(|run| Some(run.evenness.cv)), 0.0, (n - 1.0).sqrt()),
         clients: ClientFairness {
             users: runs.count(|run| run.users),

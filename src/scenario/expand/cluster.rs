@@ -33,9 +33,9 @@ impl Most {
         Most { wanted, surge: surge(&deployment.rolling_update, wanted) }
     }
 
-    /// Wanted, surplus, and as many as are wanted that end meanwhile: those of the old version.
+    /// Wanted, surplus, and as many as are wanted that end meanwhile: those of the old version. One where none is wanted: a group has one.
     pub fn count(&self) -> u32 {
-        self.wanted.saturating_mul(2).saturating_add(self.surge)
+        self.wanted.saturating_mul(2).saturating_add(self.surge).max(1)
     }
 }
 
