@@ -325,7 +325,7 @@ mod tests {
         let found = Tuned { found: Some(3), ..tuned(Wanted::Lowest, &[(2, [9, 9]), (3, [5, 0])]) };
         assert_eq!(
             tuned_warnings(&found)[0],
-            "3 was good in all 2 runs; of other runs up to 78 % may still miss the goal (95 % confidence): leave some room, or `--replications 8`"
+            "3 was good in all 2 runs; of other runs up to 77.6 % may still miss the goal (95 % confidence): leave some room, or `--replications 8`"
         );
         assert!(!tuned_warnings(&tuned(Wanted::Lowest, &[(10, [9, 9])])).iter().any(|warning| warning.contains("other runs")));
     }

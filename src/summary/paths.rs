@@ -5,8 +5,9 @@ use super::summarise::Runs;
 use crate::compile::Compiled;
 use crate::measure::PathRecord;
 use crate::measure::paths::Stop;
+use crate::model::places::NOWHERE;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The way of the requests of a class. Times are means, in milliseconds, over the requests that were answered at the first try; all
 /// parts, each stop's times its share, add up to their mean latency.
@@ -65,6 +66,18 @@ fn common_name(name: &str) -> String {
     common
 }
 
+/// Balancers by what stands for them, from their names and whether they stand on a node. Where a name stands for some on nodes and for
+/// others as well (the node ports of a controller and the zones of its load balancer), these are two: a request passes both.
+fn together<'a>(balancers: impl Iterator<Item = (&'a str, bool)>) -> BTreeMap<String, Vec<usize>> {
+    let mut groups: BTreeMap<(String, bool), Vec<usize>> = BTreeMap::new();
+    for (index, (name, is_on_node)) in balancers.enumerate() {
+        groups.entry((common_name(name), is_on_node)).or_default().push(index);
+    }
+    let others: BTreeSet<String> = groups.keys().filter(|(_, is_on_node)| !is_on_node).map(|(name, _)| name.clone()).collect();
+    let name = |name: String, is_on_node: bool| if is_on_node && others.contains(&name) { format!("{name} on nodes") } else { name };
+    groups.into_iter().map(|((common, is_on_node), members)| (name(common, is_on_node), members)).collect()
+}
+
 pub(super) fn paths(variant: &Compiled, runs: Runs) -> Vec<PathSummary> {
     let topology = &variant.topology;
     let is_told = runs.0.iter().any(|run| !run.paths.is_empty());
@@ -73,10 +86,8 @@ pub(super) fn paths(variant: &Compiled, runs: Runs) -> Vec<PathSummary> {
 }
 
 fn path(variant: &Compiled, runs: Runs, class: usize, name: &str) -> PathSummary {
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, balancer) in variant.topology.balancers.iter().enumerate() {
-        groups.entry(common_name(&balancer.name)).or_default().push(index);
-    }
+    let balancers = variant.topology.balancers.iter();
+    let groups = together(balancers.map(|balancer| (&*balancer.name, balancer.routing.place.node != NOWHERE.node)));
     let record = |run: usize| runs.0[run].paths.get(class);
     let sum = |run: usize, members: &[usize], of: &dyn Fn(&Stop) -> u128| -> u128 {
         record(run).map_or(0, |record| members.iter().map(|member| of(&record.stops[*member])).sum())
@@ -125,7 +136,27 @@ mod tests {
     fn zones_nodes_and_copies_are_left_out() {
         let names = ["shop", "shop@a", "shop@a#2/web", "edge#1", "web@worker-1"];
         assert_eq!(names.map(common_name), ["shop", "shop@*", "shop@*/web", "edge#*", "web@*"]);
-        // The node ports of a controller are not its pods: a request passes both.
-        assert_ne!(common_name("ingress-nginx@worker-1"), common_name("ingress-nginx#1"));
+    }
+
+    #[test]
+    fn those_that_a_request_passes_one_after_the_other_are_not_together() {
+        let names = [
+            ("ingress-nginx", false),
+            ("ingress-nginx@a", false),
+            ("ingress-nginx@b", false),
+            ("ingress-nginx@worker-1", true),
+            ("ingress-nginx#1", true),
+            ("web@worker-1", true),
+            ("web@worker-2", true),
+        ];
+        let groups = together(names.into_iter());
+        let expected = [
+            ("ingress-nginx", vec![0]),
+            ("ingress-nginx#*", vec![4]),
+            ("ingress-nginx@*", vec![1, 2]),
+            ("ingress-nginx@* on nodes", vec![3]),
+            ("web@*", vec![5, 6]),
+        ];
+        assert_eq!(groups.into_iter().collect::<Vec<_>>(), expected.map(|(name, members)| (name.to_owned(), members)));
     }
 }
