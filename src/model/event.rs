@@ -31,7 +31,7 @@ pub enum Event {
     /// A try reaches its server.
     AtServer(Ref),
     /// A FIFO server has finished a try.
-    Finished(Ref),
+    Finished { attempt: Ref, server: u32 },
     /// A processor-sharing server has finished its next try, unless its load changed since.
     ShareFinished { server: u32, generation: u32 },
     /// The result of a try reaches the balancer of its current hop.
@@ -96,10 +96,10 @@ impl Packed {
         (self.0 as u8 == ARRIVE).then_some((self.0 >> 32) as u32)
     }
 
-    /// The try, if a FIFO server has finished it.
+    /// The try and the server, if a FIFO server has finished it.
     #[inline(always)]
-    pub fn finished(self) -> Option<Ref> {
-        (self.0 as u8 == FINISHED).then_some(self.slot())
+    pub fn finished(self) -> Option<(Ref, u32)> {
+        (self.0 as u8 == FINISHED).then_some((self.slot(), (self.0 >> 32) as u32))
     }
 
     #[inline(always)]
@@ -120,7 +120,7 @@ impl Packed {
             5 => Event::BalancerRetry(slot),
             6 => Event::BalancerTimeout { request: slot, token: number, is_connect: flag },
             7 => Event::AtServer(slot),
-            FINISHED => Event::Finished(slot),
+            FINISHED => Event::Finished { attempt: slot, server: number },
             9 => Event::ShareFinished { server: number, generation: slot.generation },
             10 => Event::ResultAtBalancer(slot),
             11 => Event::ResultAtClient(slot),
@@ -157,7 +157,7 @@ impl From<Event> for Packed {
             Event::BalancerRetry(attempt) => of_slot(5, attempt),
             Event::BalancerTimeout { request, token, is_connect } => Packed::new(6, is_connect, token, request),
             Event::AtServer(attempt) => of_slot(7, attempt),
-            Event::Finished(attempt) => of_slot(FINISHED, attempt),
+            Event::Finished { attempt, server } => Packed::new(FINISHED, false, server, attempt),
             Event::ShareFinished { server, generation } => Packed::new(9, false, server, Ref { index: 0, generation }),
             Event::ResultAtBalancer(attempt) => of_slot(10, attempt),
             Event::ResultAtClient(attempt) => of_slot(11, attempt),
@@ -200,7 +200,7 @@ mod tests {
             Event::BalancerTimeout { request: slot, token: number, is_connect: true },
             Event::BalancerTimeout { request: slot, token: number, is_connect: false },
             Event::AtServer(slot),
-            Event::Finished(slot),
+            Event::Finished { attempt: slot, server: number },
             Event::ShareFinished { server: number, generation: 7 },
             Event::ResultAtBalancer(slot),
             Event::ResultAtClient(slot),

@@ -227,7 +227,7 @@ impl World {
             Event::BalancerRetry(attempt) => self.if_current(attempt, World::route),
             Event::BalancerTimeout { request, token, is_connect } => self.balancer_times_out(request, token, is_connect),
             Event::AtServer(attempt) => self.if_current(attempt, World::at_server),
-            Event::Finished(attempt) => self.if_current(attempt, World::finished),
+            Event::Finished { attempt, .. } => self.if_current(attempt, World::finished),
             Event::ShareFinished { server, generation } => self.share_finished(server, generation),
             Event::ResultAtBalancer(attempt) => self.if_current(attempt, World::result_at_balancer),
             Event::ResultAtClient(attempt) => self.if_current(attempt, World::result_at_client),

@@ -58,8 +58,8 @@ impl World {
             if let Some(at) = next {
                 self.calendar.schedule_next(source, at, event);
             }
-        } else if let Some(attempt) = event.finished() {
-            self.finish_and_answer(attempt.index);
+        } else if let Some((attempt, server)) = event.finished() {
+            self.finish_and_answer(attempt.index, server);
         } else {
             self.handle(event);
         }
@@ -92,7 +92,7 @@ impl World {
         let place = Attempt { server: index, target, mark: class as u16, open_hops: 1, phase, ..Attempt::new(NONE, work) };
         let attempt = self.attempts.insert_at(Attempt { duration, entered: now, ..place });
         match admission {
-            Admission::Starts => self.calendar.schedule(now + duration, Event::Finished(attempt)),
+            Admission::Starts => self.calendar.schedule(now + duration, Event::Finished { attempt, server: index }),
             Admission::Waits => {
                 if let Some(before) = server.lengthen_line(attempt.index) {
                     self.attempts[before].next = attempt.index;
@@ -135,14 +135,14 @@ impl World {
     }
 
     #[inline(always)]
-    fn finish_and_answer(&mut self, attempt: u32) {
+    fn finish_and_answer(&mut self, attempt: u32, server: u32) {
         let now = self.now();
         if self.attempts[attempt].request != NONE {
             return self.finish_held_up(attempt);
         }
         let place = self.attempts.remove(attempt);
         place.phase = Phase::Free;
-        let Attempt { server, mark, target, entered, duration, .. } = *place;
+        let Attempt { mark, target, entered, duration, .. } = *place;
         self.servers[server as usize].release(now);
         self.start_waiting(server);
         let latency = now - entered;

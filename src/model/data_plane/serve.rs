@@ -29,7 +29,7 @@ impl World {
             Admission::Starts if server.is_shared => self.schedule_sharing(index),
             Admission::Starts => {
                 let at = now + joined.duration;
-                self.calendar.schedule(at, Event::Finished(self.attempts.at(attempt)));
+                self.calendar.schedule(at, Event::Finished { attempt: self.attempts.at(attempt), server: index });
             }
             Admission::Waits => self.join_line(attempt, index),
             Admission::Refused => self.answer_failure(attempt, Failure::Refused, self.blame_server(index)),
@@ -158,7 +158,7 @@ impl World {
             started.duration = server.duration(started.work);
             started.phase = Phase::InService;
             let at = calendar.now() + started.duration;
-            calendar.schedule(at, Event::Finished(place));
+            calendar.schedule(at, Event::Finished { attempt: place, server: index });
         }
     }
 
