@@ -5,6 +5,7 @@
 use crate::compile::Compiled;
 use crate::error::printable;
 use crate::measure::timeline::ServerBin;
+use crate::model::plan::ServerPlan;
 use crate::scenario::Failure;
 use crate::summary::{Accumulator, LatencyFigures, LatencyMetric, RunFigures};
 use std::io::{self, Write};
@@ -195,7 +196,8 @@ const TIMELINE_COLUMNS: [&str; 15] = [
 ];
 
 /// One row for each bin of the whole system (`server` is empty), followed by one for each server where the timeline has them.
-/// Counts and standings are averages over the runs, latencies those of all runs' requests; `t_s` is the bin's start.
+/// Counts and standings are averages over the runs, latencies those of all runs' requests; `t_s` is the bin's start. A place for pods in
+/// which none ever ran has no rows.
 pub fn timeline(out: impl Write, variants: &[Compiled], results: &[Accumulator]) -> io::Result<()> {
     let paths = sweep_paths(variants);
     let mut writer = csv::Writer::from_writer(out);
@@ -203,7 +205,8 @@ pub fn timeline(out: impl Write, variants: &[Compiled], results: &[Accumulator])
     writer.write_record(columns.chain(TIMELINE_COLUMNS.map(str::to_owned)))?;
     for (variant, results) in variants.iter().zip(results) {
         let place = place(variant, &paths);
-        let names: Vec<String> = variant.topology.servers.iter().map(|server| cell(&server.name)).collect();
+        let name = |(index, server): (usize, &ServerPlan)| was_there(results, index).then(|| cell(&server.name));
+        let names: Vec<Option<String>> = variant.topology.servers.iter().enumerate().map(name).collect();
         for bin in 0..results.timeline.bins.len() {
             for row in bin_rows(results, bin, &names) {
                 writer.write_record(place.iter().chain(&row))?;
@@ -213,9 +216,17 @@ pub fn timeline(out: impl Write, variants: &[Compiled], results: &[Accumulator])
     writer.flush()
 }
 
+/// Whether a server is one of the summary's, or had something to do before the window began.
+fn was_there(results: &Accumulator, server: usize) -> bool {
+    let timeline = &results.timeline;
+    let has_work = |bin: &ServerBin| bin.attempts > 0.0 || bin.in_system > 0.0;
+    results.is_used(server) || timeline.server_bins.iter().skip(server).step_by(timeline.servers.max(1)).any(has_work)
+}
+
 type Row = [String; TIMELINE_COLUMNS.len()];
 
-fn bin_rows(results: &Accumulator, index: usize, names: &[String]) -> Vec<Row> {
+/// `names` has those of the servers that have rows.
+fn bin_rows(results: &Accumulator, index: usize, names: &[Option<String>]) -> Vec<Row> {
     let timeline = &results.timeline;
     let runs = f64::from(timeline.runs.max(1));
     let start = (timeline.bin.0 as f64 * index as f64) / 1e9;
@@ -252,5 +263,6 @@ fn bin_rows(results: &Accumulator, index: usize, names: &[String]) -> Vec<Row> {
         (row[13], row[14]) = (mean(server.in_rotation), mean(server.up));
         row
     };
-    std::iter::once(whole).chain(servers.iter().zip(names).map(of_server)).collect()
+    let there = servers.iter().zip(names).filter_map(|(server, name)| Some((server, name.as_ref()?)));
+    std::iter::once(whole).chain(there.map(of_server)).collect()
 }

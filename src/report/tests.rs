@@ -1,6 +1,7 @@
 use super::files::write_whole;
 use super::*;
 use crate::compile::Compiled;
+use crate::measure::timeline::ServerBin;
 use crate::scenario::Slo;
 use crate::summary::tests::{about, record, results, variant};
 use crate::summary::{Accumulator, SourceText, details, summarise};
@@ -194,6 +195,23 @@ fn timeline_csv_averages_over_the_runs() {
     assert_eq!([of(0, "t_s"), of(0, "server"), of(0, "sent"), of(0, "failed"), of(0, "attempts")], ["0", "", "4", "1", "4"]);
     assert_eq!([of(1, "t_s"), of(1, "server"), of(1, "share"), of(1, "queue"), of(1, "up")], ["0", "web-1", "0.75", "0.25", "1"]);
     assert_eq!([of(3, "t_s"), of(3, "in_system"), of(5, "server"), of(5, "share")], ["6", "1", "web-2", "0.25"]);
+}
+
+#[test]
+fn timeline_csv_has_no_rows_for_places_that_never_held_a_pod() {
+    let servers = |was_empty: bool, had_work: bool| {
+        let mut run = record(&[10], 0);
+        run.servers[1].was_empty = was_empty;
+        let second = run.timeline.server_bins.iter_mut().skip(1).step_by(2);
+        second.filter(|_| !had_work).for_each(|bin| *bin = ServerBin::default());
+        let mut file = Vec::new();
+        csv::timeline(&mut file, &named(&["a"]), &[results([run])]).unwrap();
+        rows(&file).iter().map(|row| row["server"].clone()).collect::<Vec<_>>()
+    };
+    let both = ["", "web-1", "web-2", "", "web-1", "web-2"];
+    assert_eq!(servers(true, false), ["", "web-1", "", "web-1"]);
+    assert_eq!(servers(true, true), both, "a pod there had work during the warm-up");
+    assert_eq!(servers(false, false), both, "a server that had nothing to do was there");
 }
 
 #[test]
