@@ -2,7 +2,8 @@
 //!
 //! A *pair* is a balancer with a health check and one of its targets that the fault strikes: a server, or a balancer behind which
 //! the fault leaves no server. A fault is *detected* when the last of its pairs has been taken out of rotation, and *restored*
-//! when after its end all of them are back in.
+//! when after its end all of them are back in. A balancer that is itself lost with its node sends to nobody: its pairs do not count
+//! meanwhile.
 
 use crate::units::Time;
 
@@ -63,6 +64,14 @@ struct Pair {
     id: u32,
     is_in_rotation: bool,
     is_detected: bool,
+    /// Its balancer is lost.
+    is_absent: bool,
+}
+
+impl Pair {
+    fn new((id, is_in_rotation): (u32, bool)) -> Pair {
+        Pair { id, is_in_rotation, is_detected: false, is_absent: false }
+    }
 }
 
 /// A place where a fault strikes: all its servers together, or (at random) one of them.
@@ -74,6 +83,8 @@ struct Strike {
     /// Begin of the current or latest occurrence.
     begins: Option<Time>,
     ends: Option<Time>,
+    /// When a pair left rotation for the first time, the latest of them.
+    removed: Option<Time>,
     detected: Option<Time>,
     restored: Option<Time>,
     last_error: Option<Time>,
@@ -96,13 +107,14 @@ impl FailoverTracker {
 
     /// A strike of `fault` on `servers`; `pairs` are those that watch them, with whether each is in rotation at first.
     pub fn add_strike(&mut self, fault: u32, servers: Vec<u32>, pairs: impl Iterator<Item = (u32, bool)>) -> u32 {
-        let pairs = pairs.map(|(id, is_in_rotation)| Pair { id, is_in_rotation, is_detected: false }).collect();
+        let pairs = pairs.map(Pair::new).collect();
         self.strikes.push(Strike {
             fault,
             servers,
             pairs,
             begins: None,
             ends: None,
+            removed: None,
             detected: None,
             restored: None,
             last_error: None,
@@ -115,13 +127,14 @@ impl FailoverTracker {
     pub fn aim(&mut self, strike: u32, servers: Vec<u32>, pairs: impl Iterator<Item = (u32, bool)>) {
         let strike = &mut self.strikes[strike as usize];
         strike.servers = servers;
-        strike.pairs = pairs.map(|(id, is_in_rotation)| Pair { id, is_in_rotation, is_detected: false }).collect();
+        strike.pairs = pairs.map(Pair::new).collect();
     }
 
     pub fn begins(&mut self, strike: u32, now: Time) {
         self.close(strike, now);
         let strike = &mut self.strikes[strike as usize];
-        (strike.begins, strike.ends, strike.detected, strike.restored, strike.last_error) = (Some(now), None, None, None, None);
+        (strike.begins, strike.ends) = (Some(now), None);
+        (strike.removed, strike.detected, strike.restored, strike.last_error) = (None, None, None, None);
         strike.pairs.iter_mut().for_each(|pair| pair.is_detected = !pair.is_in_rotation);
         strike.accrued = now;
     }
@@ -130,10 +143,30 @@ impl FailoverTracker {
         self.accrue(strike, now);
         let strike = &mut self.strikes[strike as usize];
         strike.ends = Some(now);
-        // What was never taken out is not put back.
-        let was_out = strike.pairs.iter().any(|pair| pair.is_detected);
-        if was_out && strike.pairs.iter().all(|pair| pair.is_in_rotation) {
+        if strike.was_out() && strike.are_all_back() {
             strike.restored = Some(now);
+        }
+    }
+
+    /// The balancer of these pairs is lost with its node: what it thinks does not count.
+    pub fn watchers_lost(&mut self, pairs: &[(u32, bool)], now: Time) {
+        self.change_watchers(pairs, now, |pair, _| pair.is_absent = true);
+    }
+
+    /// It is back, with this view of each of its targets.
+    pub fn watchers_back(&mut self, pairs: &[(u32, bool)], now: Time) {
+        self.change_watchers(pairs, now, |pair, is_in_rotation| (pair.is_absent, pair.is_in_rotation) = (false, is_in_rotation));
+    }
+
+    fn change_watchers(&mut self, pairs: &[(u32, bool)], now: Time, change: impl Fn(&mut Pair, bool)) {
+        for index in 0..self.strikes.len() as u32 {
+            self.accrue(index, now);
+            let strike = &mut self.strikes[index as usize];
+            for pair in &mut strike.pairs {
+                let known = pairs.iter().find(|(id, _)| *id == pair.id);
+                known.into_iter().for_each(|(_, is_in_rotation)| change(pair, *is_in_rotation));
+            }
+            strike.watchers_change(now);
         }
     }
 
@@ -179,7 +212,7 @@ impl FailoverTracker {
         let strike = &mut self.strikes[strike as usize];
         if strike.begins.is_some() {
             let is_active = strike.ends.is_none();
-            let wrong = strike.pairs.iter().filter(|pair| pair.is_in_rotation == is_active).count();
+            let wrong = strike.present().filter(|pair| pair.is_in_rotation == is_active).count();
             self.totals[strike.fault as usize].record.wrong_view_s += wrong as f64 * (now - strike.accrued).as_secs_f64();
         }
         strike.accrued = now;
@@ -214,6 +247,35 @@ impl Strike {
         self.begins.is_some() && self.restored.is_none()
     }
 
+    /// Pairs whose view counts.
+    fn present(&self) -> impl Iterator<Item = &Pair> {
+        self.pairs.iter().filter(|pair| !pair.is_absent)
+    }
+
+    /// What was never taken out is not put back.
+    fn was_out(&self) -> bool {
+        self.present().any(|pair| pair.is_detected)
+    }
+
+    fn are_all_back(&self) -> bool {
+        self.present().all(|pair| pair.is_in_rotation)
+    }
+
+    /// The last pair that had to has left rotation.
+    fn look_for_detection(&mut self) {
+        if self.detected.is_none() && self.was_out() && self.present().all(|pair| pair.is_detected) {
+            self.detected = self.removed;
+        }
+    }
+
+    /// Others than before have to notice, or to put back.
+    fn watchers_change(&mut self, now: Time) {
+        self.look_for_detection();
+        if self.ends.is_some() && self.was_out() && self.are_all_back() != self.restored.is_some() {
+            self.restored = self.are_all_back().then_some(now);
+        }
+    }
+
     /// Whether this was the (late) detection of a fault that is over already.
     fn view_changed(&mut self, pair: u32, is_in_rotation: bool, now: Time) -> bool {
         let is_over = self.ends.is_some();
@@ -224,11 +286,12 @@ impl Strike {
                 is_first_removal |= !std::mem::replace(&mut known.is_detected, true);
             }
         }
-        if is_first_removal && self.detected.is_none() && self.pairs.iter().all(|known| known.is_detected) {
-            self.detected = Some(now);
+        if is_first_removal {
+            self.removed = Some(now);
+            self.look_for_detection();
         }
         if is_over {
-            self.restored = self.pairs.iter().all(|known| known.is_in_rotation).then_some(now);
+            self.restored = self.are_all_back().then_some(now);
         }
         is_over && is_first_removal
     }
@@ -259,6 +322,40 @@ mod tests {
         assert_eq!((fault.detected_after_s, fault.last_error_after_s, fault.restored_after_s), (Some(15.0), Some(14.0), Some(5.0)));
         // In rotation while down: 10 + 15 s; out while up: 3 + 5 s.
         assert_eq!((fault.failed_requests, fault.false_ejections, fault.wrong_view_s), (1, 0, 33.0));
+    }
+
+    /// Of the balancers 7, 8 and 9 the last one is lost with the fault, and the second one a while later.
+    #[test]
+    fn a_balancer_that_is_lost_has_nothing_to_notice() {
+        let followed = |lost_at: u64| {
+            let mut tracker = FailoverTracker::default();
+            let fault = tracker.add_fault("crash node");
+            let strike = tracker.add_strike(fault, vec![0], [(7, true), (8, true), (9, true)].into_iter());
+            tracker.begins(strike, seconds(100));
+            tracker.watchers_lost(&[(9, false)], seconds(100));
+            let mut moments = [(110, 7), (115, 8), (lost_at, 0)];
+            moments.sort_unstable();
+            for (at, pair) in moments {
+                match pair {
+                    0 => tracker.watchers_lost(&[(8, false)], seconds(at)),
+                    // It would not be asked once it is lost.
+                    8 if at > lost_at => {}
+                    pair => tracker.rotation_changed(pair, false, false, seconds(at)),
+                }
+            }
+            tracker.ends(strike, seconds(200));
+            tracker.rotation_changed(7, true, true, seconds(203));
+            // The two come back: the one believes what it believed, the other one has heard.
+            tracker.watchers_back(&[(8, false)], seconds(204));
+            tracker.watchers_back(&[(9, true)], seconds(205));
+            tracker.rotation_changed(8, true, true, seconds(209));
+            tracker.finish(seconds(300)).faults.remove(0)
+        };
+        let (late, early) = (followed(150), followed(112));
+        assert_eq!((late.detected_after_s, early.detected_after_s), (Some(15.0), Some(10.0)));
+        assert_eq!((late.restored_after_s, early.restored_after_s), (Some(9.0), Some(9.0)));
+        // In rotation while down: 10 + 15 (or 12) s; out while up: 3 + 5 s.
+        assert_eq!((late.wrong_view_s, early.wrong_view_s), (33.0, 30.0));
     }
 
     #[test]

@@ -208,7 +208,10 @@ impl World {
                 TargetRef::Server(server) => self.servers[server as usize].rare.faults.is_empty(),
                 TargetRef::Balancer(inner) => !self.balancers[inner as usize].targets.eligible().is_empty(),
             };
-            self.recorder.failover.rotation_changed(index, view, is_server_well, now);
+            // Whoever is lost with its node sends to nobody, whatever it believes.
+            if self.cut_off_by(balancer as u32).is_none() {
+                self.recorder.failover.rotation_changed(index, view, is_server_well, now);
+            }
             if self.has_members(balancer as u32) {
                 self.member_health_changes(balancer as u32, target, view);
             }

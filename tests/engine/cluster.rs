@@ -366,6 +366,40 @@ fn a_node_that_comes_back_in_time_keeps_its_pods() {
     }
 }
 
+/// Callers on every node, the lost one too: its kube-proxy is lost with it, and what that one believes is nobody's business.
+#[test]
+fn the_kube_proxies_that_are_left_notice_a_lost_node() {
+    let text = |kind: &str, fault: &str| {
+        format!(
+            "duration: 3m\n\
+             clients: [{{ name: c, timeout: 1s, arrivals: {{ deterministic: {{ rate: 40/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+             kubernetes:\n\
+             \x20 nodes: [{{ name: worker, count: 4 }}]\n\
+             \x20 proxy: {{ delay: {{ constant: 1s }} }}\n\
+             \x20 deployments: [{{ name: web, replicas: 4, slots: 10, readiness_probe: {{ tcp: {{}} }} }}]\n\
+             \x20 services: [{{ name: web, type: {kind} }}]\n\
+             faults: [{{ {fault} }}]\n"
+        )
+    };
+    for kind in ["cluster_ip", "node_port"] {
+        for record in by_seed(&text(kind, "blackhole: { node: worker-2, at: 30s, for: 1m }"), 20) {
+            let fault = &record.failover.faults[0];
+            let detected = fault.detected_after_s.expect("it is noticed");
+            assert!((31.0..=46.0).contains(&detected), "{kind}: {detected}");
+            // In the eyes of three; and at the end in those of all four, from the same moment on.
+            let restored = fault.restored_after_s.expect("it is restored");
+            assert!((1.0..=6.0).contains(&restored), "{kind}: {restored}");
+            assert!((fault.wrong_view_s - 3.0 * detected - 4.0 * restored).abs() < 1e-6, "{kind}: {fault:?}");
+            assert_eq!(fault.false_ejections, 0);
+        }
+    }
+    // A pod of another node crashes, which all notice 1 s later, while one node is away.
+    let both = text("cluster_ip", "blackhole: { node: worker-2, at: 10s }").replace("faults: [", "faults: [{ crash: { server: web-1, at: 1m, for: 5s } }, ");
+    for record in by_seed(&both, 5) {
+        assert_eq!(record.failover.faults[0].detected_after_s, Some(1.0));
+    }
+}
+
 #[test]
 fn a_balancer_is_lost_with_its_node() {
     // Checks every 2 s that wait for 1 s, two of them: out 3 to 5 s after the loss. Until then every second request is lost.

@@ -58,6 +58,12 @@ impl World {
             }
         }
         self.recorder.failover.aim(tracked, servers, pairs.into_iter());
+        let now = self.now();
+        for balancer in 0..self.balancers.len() as u32 {
+            if self.cut_off_by(balancer).is_some() {
+                self.recorder.failover.watchers_lost(&self.views_of(balancer), now);
+            }
+        }
     }
 
     /// A pod has left its node, and with it what ails everything there.
@@ -89,6 +95,7 @@ impl World {
         for balancer in self.balancers_on(node) {
             self.cluster_mut().lost_balancers[balancer as usize].push(strike);
             self.balancers[balancer as usize].bar(Bar::Lost, |_| true);
+            self.recorder.failover.watchers_lost(&self.views_of(balancer), self.calendar.now());
             self.lose_requests_of(balancer, strike);
         }
     }
@@ -100,6 +107,7 @@ impl World {
             lost_by.retain(|active| *active != strike);
             if lost_by.is_empty() {
                 self.balancers[balancer as usize].bar(Bar::Lost, |_| false);
+                self.recorder.failover.watchers_back(&self.views_of(balancer), self.calendar.now());
                 self.dispatch_waiting(balancer);
             }
         }
@@ -159,6 +167,17 @@ impl World {
     fn balancers_on(&self, node: u32) -> Vec<u32> {
         let places = &self.cluster().plan.balancers;
         (0..places.len() as u32).filter(|balancer| places[*balancer as usize].node == node).collect()
+    }
+
+    /// What a balancer thinks of its targets, by the numbers of the pairs.
+    fn views_of(&self, balancer: u32) -> Vec<(u32, bool)> {
+        let state = &self.balancers[balancer as usize];
+        let checkers = (0..).zip(&self.checkers).filter(|(_, checker)| checker.balancer == balancer);
+        let mut views: Vec<_> = checkers.map(|(pair, checker)| (pair, state.is_good(checker.target))).collect();
+        if let Some(members) = self.cluster().members[balancer as usize].as_ref().filter(|members| !members.has_checks) {
+            views.extend((0..state.to.len() as u32).map(|target| (members.first_pair + target, state.is_good(target))));
+        }
+        views
     }
 
     /// The strike that has cut a balancer off.
