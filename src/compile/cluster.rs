@@ -191,8 +191,10 @@ fn compile_autoscale(autoscale: &Autoscale) -> AutoscalePlan {
         config: hpa::Config {
             min_replicas: autoscale.min,
             max_replicas: autoscale.max,
-            up: rules(autoscale.scale_up.as_ref(), hpa::Rules::default_up()),
-            down: rules(autoscale.scale_down.as_ref(), hpa::Rules::default_down()),
+            behavior: (autoscale.scale_up.is_some() || autoscale.scale_down.is_some()).then(|| hpa::Behavior {
+                up: rules(autoscale.scale_up.as_ref(), hpa::Rules::default_up()),
+                down: rules(autoscale.scale_down.as_ref(), hpa::Rules::default_down()),
+            }),
         },
         target,
         sync: autoscale.sync,

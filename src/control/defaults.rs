@@ -66,6 +66,10 @@ pub mod hpa {
     pub const UP_PODS: u32 = 4;
     pub const UP_PERCENT: u32 = 100;
     pub const DOWN_PERCENT: u32 = 100;
+    /// An autoscaler without `behavior` at most multiplies the replicas so at a sync, or goes to as many as these. Source: Kubernetes,
+    /// pkg/controller/podautoscaler/horizontal.go (scaleUpLimitFactor, scaleUpLimitMinimum).
+    pub const UP_FACTOR_WITHOUT_BEHAVIOR: u32 = 2;
+    pub const UP_LEAST_WITHOUT_BEHAVIOR: u32 = 4;
     /// How often metrics are gathered, and over which window. Source: metrics-server, README (`--metric-resolution`).
     pub const METRIC_RESOLUTION: Span = s(15);
 }

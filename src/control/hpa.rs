@@ -3,11 +3,12 @@
 //! At each sync the largest proposal of all metrics is held back twice: by *stabilization* (of the proposals within a window, the highest
 //! counts for going down, the lowest for going up) and by *policies* (so many pods or percent within a period).
 //! What one metric asks for stands in `replica_calculator`.
+//! Without `behavior` it is held back otherwise: the API server fills in no rules then, and the controller takes the highest proposal of
+//! the last 5 minutes (also on the way up, so that a peak is followed though it is over) and at most doubles the replicas at each sync, or
+//! goes to 4. From one replica that is 4, where the default rules would allow 5.
 //! Source: Kubernetes, pkg/controller/podautoscaler/horizontal.go (stabilizeRecommendationWithBehaviors,
-//! convertDesiredReplicasWithBehaviorRate); documentation, tasks/run-application/horizontal-pod-autoscale.
-//!
-//! An autoscaler without `behavior` goes through an older branch of the product, whose step up is max(2 x replicas, 4) instead of
-//! replicas + max(100 %, 4) in 15 s. The documented defaults are followed here: from one replica that is 5 instead of 4.
+//! convertDesiredReplicasWithBehaviorRate; stabilizeRecommendation, calculateScaleUpLimit), pkg/apis/autoscaling/v2/defaults.go;
+//! documentation, tasks/run-application/horizontal-pod-autoscale.
 
 use super::defaults::hpa as default;
 use crate::units::{Span, Time};
@@ -65,19 +66,32 @@ impl Rules {
     }
 }
 
+/// The rules of both directions. What a definition leaves out of them is the default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behavior {
+    pub up: Rules,
+    pub down: Rules,
+}
+
+impl Default for Behavior {
+    fn default() -> Behavior {
+        Behavior { up: Rules::default_up(), down: Rules::default_down() }
+    }
+}
+
 /// An autoscaler's definition, but for its metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub min_replicas: u32,
     pub max_replicas: u32,
-    pub up: Rules,
-    pub down: Rules,
+    /// `None`: the definition has no `behavior`, which is not the same as one with the default rules.
+    pub behavior: Option<Behavior>,
 }
 
 impl Config {
-    /// With the default behaviour.
+    /// Without `behavior`.
     pub fn new(min_replicas: u32, max_replicas: u32) -> Config {
-        Config { min_replicas, max_replicas, up: Rules::default_up(), down: Rules::default_down() }
+        Config { min_replicas, max_replicas, behavior: None }
     }
 }
 
@@ -126,27 +140,39 @@ impl Autoscaler {
     }
 
     fn hold_back(&mut self, now: Time, current: u32, proposal: u32) -> u32 {
-        let stable = self.stabilize(now, current, proposal);
+        let Config { min_replicas, max_replicas, behavior } = &self.config;
+        let wanted = match behavior {
+            None => self.highest_of_late(now, proposal).min(limit_without_behavior(current)).clamp(*min_replicas, *max_replicas),
+            Some(Behavior { up, down }) => {
+                let stable = self.stabilize(now, current, proposal, up.window, down.window);
+                if stable > current {
+                    stable.min(self.limit_up(now, current, up).max(current)).min(*max_replicas)
+                } else if stable < current {
+                    stable.max(self.limit_down(now, current, down).min(current)).max(*min_replicas)
+                } else {
+                    current
+                }
+            }
+        };
         self.proposals.push((now, proposal));
-        if stable > current {
-            stable.min(self.limit_up(now, current).max(current)).min(self.config.max_replicas)
-        } else if stable < current {
-            stable.max(self.limit_down(now, current).min(current)).max(self.config.min_replicas)
-        } else {
-            current
-        }
+        wanted
+    }
+
+    /// The highest proposal of the default window down, one that is exactly as old included.
+    fn highest_of_late(&self, now: Time, proposal: u32) -> u32 {
+        let late = self.proposals.iter().filter(|(at, _)| *at + default::DOWN_WINDOW >= now);
+        late.fold(proposal, |highest, (_, replicas)| highest.max(*replicas))
     }
 
     /// Between the lowest proposal of the window up and the highest of the window down.
-    fn stabilize(&self, now: Time, current: u32, proposal: u32) -> u32 {
+    fn stabilize(&self, now: Time, current: u32, proposal: u32, up: Span, down: Span) -> u32 {
         let within = |window: Span| self.proposals.iter().filter(move |(at, _)| *at + window > now).map(|&(_, replicas)| replicas);
-        let lowest = within(self.config.up.window).fold(proposal, u32::min);
-        let highest = within(self.config.down.window).fold(proposal, u32::max);
+        let lowest = within(up).fold(proposal, u32::min);
+        let highest = within(down).fold(proposal, u32::max);
         current.max(lowest).min(highest)
     }
 
-    fn limit_up(&self, now: Time, current: u32) -> u32 {
-        let rules = &self.config.up;
+    fn limit_up(&self, now: Time, current: u32, rules: &Rules) -> u32 {
         let proposals = rules.policies.iter().map(|policy| {
             let before = self.at_start(now, current, policy.period);
             match policy.change {
@@ -162,8 +188,7 @@ impl Autoscaler {
         count(limit.unwrap_or(i64::from(current)))
     }
 
-    fn limit_down(&self, now: Time, current: u32) -> u32 {
-        let rules = &self.config.down;
+    fn limit_down(&self, now: Time, current: u32, rules: &Rules) -> u32 {
         let proposals = rules.policies.iter().map(|policy| {
             let before = self.at_start(now, current, policy.period);
             match policy.change {
@@ -194,14 +219,20 @@ impl Autoscaler {
             std::cmp::Ordering::Less => self.removed.push((now, before - after)),
             std::cmp::Ordering::Equal => {}
         }
-        let Config { up, down, .. } = &self.config;
-        let (window, period) = (up.window.max(down.window), up.period_max().max(down.period_max()));
+        let (window, period) = match &self.config.behavior {
+            None => (default::DOWN_WINDOW, Span::ZERO),
+            Some(Behavior { up, down }) => (up.window.max(down.window), up.period_max().max(down.period_max())),
+        };
         // One proposal always stays: it tells that this is not the first sync.
         let last = self.proposals.last().copied();
         self.proposals.retain(|entry| entry.0 + window > now || Some(*entry) == last);
         self.added.retain(|(at, _)| *at + period > now);
         self.removed.retain(|(at, _)| *at + period > now);
     }
+}
+
+fn limit_without_behavior(current: u32) -> u32 {
+    current.saturating_mul(default::UP_FACTOR_WITHOUT_BEHAVIOR).max(default::UP_LEAST_WITHOUT_BEHAVIOR)
 }
 
 fn count(number: i64) -> u32 {
@@ -222,6 +253,12 @@ mod tests {
         Time(Span::from_secs(s).0)
     }
 
+    fn with_behavior(min_replicas: u32, max_replicas: u32, change: impl FnOnce(&mut Behavior)) -> Config {
+        let mut behavior = Behavior::default();
+        change(&mut behavior);
+        Config { min_replicas, max_replicas, behavior: Some(behavior) }
+    }
+
     fn policy(change: Change, period_s: u64) -> Policy {
         Policy { change, period: Span::from_secs(period_s) }
     }
@@ -239,45 +276,75 @@ mod tests {
     }
 
     #[test]
-    fn by_default_it_doubles_or_adds_four_every_fifteen_seconds() {
-        assert_eq!(run(Config::new(1, 100), 1, 90, 6), [5, 10, 20, 40, 80, 90]);
-        assert_eq!(run(Config::new(1, 30), 1, 90, 5), [5, 10, 20, 30, 30]);
+    fn the_default_rules_double_or_add_four_every_fifteen_seconds() {
+        let config = |max_replicas| with_behavior(1, max_replicas, |_| {});
+        assert_eq!(run(config(100), 1, 90, 6), [5, 10, 20, 40, 80, 90]);
+        assert_eq!(run(config(30), 1, 90, 5), [5, 10, 20, 30, 30]);
     }
 
     #[test]
-    fn by_default_it_goes_down_five_minutes_after_the_last_higher_proposal() {
-        let replicas = run(Config::new(2, 100), 10, 1, 22);
+    fn the_default_rules_go_down_five_minutes_after_the_last_higher_proposal() {
+        let replicas = run(with_behavior(2, 100, |_| {}), 10, 1, 22);
         assert!(replicas[..20].iter().all(|&replicas| replicas == 10), "{replicas:?}");
         assert_eq!(replicas[20..], [2, 2]);
+    }
+
+    /// calculateScaleUpLimit: twice as many, at least 4, at each sync, however long ago the last one was.
+    #[test]
+    fn without_behavior_it_doubles_or_goes_to_four() {
+        assert_eq!(run(Config::new(1, 100), 1, 90, 6), [4, 8, 16, 32, 64, 90]);
+        assert_eq!(run(Config::new(1, 30), 3, 90, 5), [6, 12, 24, 30, 30]);
+        let mut autoscaler = Autoscaler::new(Config::new(1, 100));
+        assert_eq!([0, 5, 10].map(|s| autoscaler.sync(at(s), 5 << (s / 5), &[Some(90)])), [10, 20, 40], "there are no periods");
+    }
+
+    /// stabilizeRecommendation: the highest of the last 5 minutes, whichever way that is.
+    #[test]
+    fn without_behavior_the_highest_proposal_of_five_minutes_counts_on_the_way_up_too() {
+        let peak = |config: Config| {
+            let mut autoscaler = Autoscaler::new(config);
+            let mut replicas = 2;
+            let wants = |sync: u64| if sync == 1 { 20 } else { 3 };
+            let sync = |i: u64| {
+                replicas = autoscaler.sync(at(15 * i), replicas, &[Some(wants(i))]);
+                replicas
+            };
+            (0..24).map(sync).collect::<Vec<_>>()
+        };
+        // Asked for at 15 s, and still at 315 s.
+        let replicas = peak(Config::new(1, 100));
+        assert_eq!(replicas[..5], [3, 6, 12, 20, 20]);
+        assert_eq!(replicas[20..], [20, 20, 3, 3]);
+        // With rules a peak is followed while it lasts, and what was reached is held.
+        let replicas = peak(with_behavior(1, 100, |_| {}));
+        assert_eq!(replicas[..5], [3, 7, 7, 7, 7]);
+        assert_eq!(replicas[20..], [7, 3, 3, 3]);
     }
 
     /// The documentation's example: 80 replicas, target 10, 4 pods or 10 % a minute.
     #[test]
     fn the_documented_scale_down_goes_eighty_seventy_two_sixty_four() {
-        let mut config = Config::new(1, 100);
-        config.down =
-            Rules { window: Span::ZERO, select: Select::Max, policies: vec![policy(Change::Pods(4), 60), policy(Change::Percent(10), 60)] };
-        let each_minute: Vec<u32> = run(config.clone(), 80, 10, 60).into_iter().step_by(4).collect();
+        let config = |select| {
+            let policies = vec![policy(Change::Pods(4), 60), policy(Change::Percent(10), 60)];
+            with_behavior(1, 100, |behavior| behavior.down = Rules { window: Span::ZERO, select, policies })
+        };
+        let each_minute: Vec<u32> = run(config(Select::Max), 80, 10, 60).into_iter().step_by(4).collect();
         assert_eq!(each_minute[..9], [72, 64, 57, 51, 45, 40, 36, 32, 28]);
         assert_eq!(each_minute.last(), Some(&10));
-        config.down.select = Select::Min;
-        assert_eq!(run(config.clone(), 80, 10, 9), [76, 76, 76, 76, 72, 72, 72, 72, 68]);
-        config.down.select = Select::Disabled;
-        assert_eq!(run(config, 80, 10, 9), [80; 9]);
+        assert_eq!(run(config(Select::Min), 80, 10, 9), [76, 76, 76, 76, 72, 72, 72, 72, 68]);
+        assert_eq!(run(config(Select::Disabled), 80, 10, 9), [80; 9]);
     }
 
     /// "Scaling policies": percentages are rounded up, or a small number would never grow.
     #[test]
     fn ten_percent_of_three_pods_is_one_pod() {
-        let mut config = Config::new(1, 100);
-        config.up.policies = vec![policy(Change::Percent(10), 15)];
+        let config = with_behavior(1, 100, |behavior| behavior.up.policies = vec![policy(Change::Percent(10), 15)]);
         assert_eq!(run(config, 3, 90, 5), [4, 5, 6, 7, 8]);
     }
 
     #[test]
     fn a_window_up_waits_for_the_lowest_proposal_to_age() {
-        let mut config = Config::new(1, 100);
-        config.up.window = Span::from_secs(60);
+        let config = with_behavior(1, 100, |behavior| behavior.up.window = Span::from_secs(60));
         let mut autoscaler = Autoscaler::new(config);
         let wanted: Vec<u32> = (0..7).map(|i| autoscaler.sync(at(15 * i), 4, &[Some(if i == 1 { 5 } else { 8 })])).collect();
         assert_eq!(wanted, [4, 4, 4, 4, 5, 8, 8]);
@@ -285,8 +352,7 @@ mod tests {
 
     #[test]
     fn the_largest_of_several_metrics_counts_and_an_unknown_one_stops_the_fall() {
-        let mut config = Config::new(1, 100);
-        config.down.window = Span::ZERO;
+        let config = with_behavior(1, 100, |behavior| behavior.down.window = Span::ZERO);
         let sync = |proposals: &[Option<u32>]| Autoscaler::new(config.clone()).sync(at(0), 4, proposals);
         assert_eq!(sync(&[Some(3), Some(6), Some(2)]), 6);
         assert_eq!(sync(&[Some(3), Some(2)]), 3);
@@ -304,11 +370,13 @@ mod tests {
 
     #[test]
     fn what_it_remembers_does_not_grow() {
-        let mut autoscaler = Autoscaler::new(Config::new(1, 100));
-        let mut replicas = 5;
-        for i in 0..10_000 {
-            replicas = autoscaler.sync(at(15 * i), replicas, &[Some(if i / 40 % 2 == 0 { 50 } else { 5 })]);
+        for config in [Config::new(1, 100), with_behavior(1, 100, |_| {})] {
+            let mut autoscaler = Autoscaler::new(config);
+            let mut replicas = 5;
+            for i in 0..10_000 {
+                replicas = autoscaler.sync(at(15 * i), replicas, &[Some(if i / 40 % 2 == 0 { 50 } else { 5 })]);
+            }
+            assert!(autoscaler.proposals.len() <= 22 && autoscaler.added.len() + autoscaler.removed.len() <= 2);
         }
-        assert!(autoscaler.proposals.len() <= 22 && autoscaler.added.len() + autoscaler.removed.len() <= 2);
     }
 }

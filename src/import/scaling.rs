@@ -74,6 +74,10 @@ fn autoscaler(view: &View, object: &Object, deployments: &mut [Deployment]) {
         for (from, to) in [("scaleUp", "scale_up"), ("scaleDown", "scale_down")] {
             fields.extend(behavior.get(from).and_then(|rules| scaling(&rules, to)));
         }
+        if !fields.iter().any(|field| field.key.starts_with("scale_")) {
+            // Not the same as none: it brings the default rules.
+            fields.push(Field::new("scale_up", "{}").note("behavior, which says nothing: the default rules"));
+        }
     }
     deployment.pods_max = max;
     let first = deployment.replicas.unwrap_or(min.max(1));

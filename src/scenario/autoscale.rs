@@ -5,7 +5,8 @@ use crate::units::{Share, Span};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A HorizontalPodAutoscaler: wanted = ceil(pods x metric / target).
+/// A HorizontalPodAutoscaler: wanted = ceil(pods x metric / target). With neither `scale_up` nor `scale_down` it is one without `behavior`:
+/// the highest wish of the last 5m counts, and a decision at most doubles the pods, or goes to 4.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Autoscale {
@@ -35,10 +36,10 @@ pub struct Autoscale {
     /// How a pod that is not ready yet is told from one that is not ready any more. Default: 30s.
     #[serde(default = "thirty_seconds")]
     pub initial_readiness_delay: Span,
-    /// How it goes up. Default: no window; 100 % or 4 pods in 15s, whichever is more.
+    /// How it goes up. Default, where `scale_down` is given (or in `scale_up: {}`): no window; 100 % or 4 pods in 15s, whichever is more.
     #[serde(default)]
     pub scale_up: Option<Scaling>,
-    /// How it goes down. Default: a window of 5m; 100 % in 15s.
+    /// How it goes down. Default, where `scale_up` is given: a window of 5m; 100 % in 15s.
     #[serde(default)]
     pub scale_down: Option<Scaling>,
 }

@@ -578,12 +578,16 @@ fn autoscaled(work: &str, replicas: u32, autoscale: &str) -> RunRecord {
 fn the_autoscaler_wants_what_the_formula_says_when_its_figures_are_full() {
     // 100 requests a second of 50 ms keep 5 of 10 slots busy: half. ceil(1 x 50 % / 10 %) = 5, and from 1 it may go up by 4 pods in 15 s.
     // At 15 s there are no figures yet; at 30 s there are those of the first 15 s.
-    let record = autoscaled("50ms", 1, "max: 10, utilization: 10%");
+    let record = autoscaled("50ms", 1, "max: 10, utilization: 10%, scale_up: {}");
     assert_eq!(phases(&record, PodPhase::Pending)[1..], [30.0; 4]);
+    assert_eq!((record.pods[0].ready_max, record.pods[0].started), (5, 4));
+    // Without any rules it goes to 4 at most, and to 5 at the next decision: the wish is not forgotten.
+    let record = autoscaled("50ms", 1, "max: 10, utilization: 10%");
+    assert_eq!(phases(&record, PodPhase::Pending)[1..], [30.0, 30.0, 30.0, 45.0]);
     assert_eq!((record.pods[0].ready_max, record.pods[0].started), (5, 4));
     // By requests at a pod: 5 in the mean, of which 0.5 are wanted: 10. Four pods at 30 s, then as many again as there are; new ones count
     // as soon as they have figures of a whole window.
-    let record = autoscaled("50ms", 1, "max: 12, in_flight: 0.5");
+    let record = autoscaled("50ms", 1, "max: 12, in_flight: 0.5, scale_down: {}");
     assert_eq!(phases(&record, PodPhase::Pending)[1..5], [30.0; 4]);
     assert_eq!(record.pods[0].ready_max, 10);
     // Never beyond the most.
@@ -596,8 +600,11 @@ fn the_autoscaler_wants_what_the_formula_says_when_its_figures_are_full() {
 #[test]
 fn the_autoscaler_goes_down_when_the_window_has_forgotten() {
     // 5 pods at 1 %, of which 10 % are wanted: 1. The number it was found with at 15 s holds it up for 300 s.
-    let record = autoscaled("5ms", 5, "max: 10, utilization: 10%");
+    let record = autoscaled("5ms", 5, "max: 10, utilization: 10%, scale_down: {}");
     assert_eq!(phases(&record, PodPhase::Terminating), [315.0; 4]);
+    // Without rules what is exactly as old as the window still counts.
+    let record = autoscaled("5ms", 5, "max: 10, utilization: 10%");
+    assert_eq!(phases(&record, PodPhase::Terminating), [330.0; 4]);
     assert_eq!((record.pods[0].ready_min, record.requests.failed()), (Some(1), 0));
     let record = autoscaled("5ms", 5, "max: 10, utilization: 10%, scale_down: { window: 60s, policies: [{ change: 1, period: 60s }] }");
     assert_eq!(phases(&record, PodPhase::Terminating), [75.0, 135.0, 195.0, 255.0]);

@@ -4,7 +4,7 @@ use crate::json::Json;
 use crate::{Judged, Row, Trouble, same, unknown};
 use lbsim::control::crash_loop::{self, CrashLoop};
 use lbsim::control::endpoints::{Endpoint, Proxy, Service, TrafficPolicy, rule_probabilities, usable};
-use lbsim::control::hpa::{Autoscaler, Change, Config, Policy, Rules, Select};
+use lbsim::control::hpa::{Autoscaler, Behavior, Change, Config, Policy, Rules, Select};
 use lbsim::control::node_lifecycle::{self, NodeView};
 use lbsim::control::probe::Probe;
 use lbsim::control::replica_calculator::{
@@ -297,7 +297,7 @@ pub fn behaviour(row: &Row) -> Judged {
     let rules = Rules { window: Span::ZERO, select, policies };
     let (least, most) =
         (count(&row.input, "min_replicas", target.min(start).min(1))?, count(&row.input, "max_replicas", target.max(start))?);
-    let config = Config { min_replicas: least, max_replicas: most, up: rules.clone(), down: rules };
+    let config = Config { min_replicas: least, max_replicas: most, behavior: Some(Behavior { up: rules.clone(), down: rules }) };
     let mut autoscaler = Autoscaler::new(config);
     let (mut replicas, mut now) = (start, Time::ZERO);
     let mut steps = vec![start];
