@@ -233,8 +233,9 @@ fn compile_members(members: &Members, is_l7: bool, first_passes: u32, inputs: &I
                     TrafficPolicy::Cluster => Policy::Cluster,
                     TrafficPolicy::Local => Policy::Local,
                 },
+                by_cpu: *prefer == Prefer::TopologyAuto,
                 prefer: match prefer {
-                    Prefer::None => TrafficDistribution::Any,
+                    Prefer::None | Prefer::TopologyAuto => TrafficDistribution::Any,
                     Prefer::SameZone => TrafficDistribution::PreferSameZone,
                     Prefer::SameNode => TrafficDistribution::PreferSameNode,
                 },

@@ -122,6 +122,12 @@ pub mod kube_proxy {
     pub const PROPAGATION: (Span, Span) = (Span::from_millis(100), s(1));
 }
 
+/// Hints of topology-aware routing. Source: Kubernetes, endpointslice/topologycache/topologycache.go.
+pub mod topology {
+    /// No endpoint gets more than this part beyond what each would get if all zones shared.
+    pub const OVERLOAD_THRESHOLD: f64 = 0.2;
+}
+
 /// Health checks of AWS target groups. Source: ELBv2 API model, CreateTargetGroupInput.
 pub mod target_group {
     use super::*;

@@ -21,3 +21,4 @@ pub mod rolling_update;
 pub mod scheduler;
 pub mod slow_start;
 pub mod target_group;
+pub mod topology;

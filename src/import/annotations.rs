@@ -6,6 +6,7 @@ use super::view::View;
 
 pub const ALB: &str = "alb.ingress.kubernetes.io/";
 pub const NLB: &str = "service.beta.kubernetes.io/aws-load-balancer-";
+pub const TOPOLOGY: &str = "service.kubernetes.io/";
 pub const NGINX: &str = "nginx.ingress.kubernetes.io/";
 
 /// The annotations of an object.

@@ -1,7 +1,7 @@
 //! What was not read: told, never dropped silently. What could bear on the way of a request is a warning at its spot; what says nothing
 //! about it (images, volumes, rights) is listed. Source of the names: Kubernetes API reference; AWS Load Balancer Controller, docs/guide.
 
-use super::annotations::{ALB, NGINX, NLB};
+use super::annotations::{ALB, NGINX, NLB, TOPOLOGY};
 use super::objects::{Kind, Object, meant};
 use super::view::Reader;
 use crate::document::{Node, Value};
@@ -153,7 +153,7 @@ const NGINX_SETTINGS: [&str; 19] = [
 ];
 
 /// Names that are read, to tell slips from what is not known.
-const READ: [(&str, &str); 28] = [
+const READ: [(&str, &str); 29] = [
     (ALB, "target-type"),
     (ALB, "healthcheck-protocol"),
     (ALB, "healthcheck-path"),
@@ -182,6 +182,7 @@ const READ: [(&str, &str); 28] = [
     (NGINX, "affinity"),
     (NGINX, "canary-weight"),
     (NGINX, "proxy-next-upstream-tries"),
+    (TOPOLOGY, "topology-mode"),
 ];
 
 /// What was not read of an object.
@@ -286,7 +287,7 @@ fn is_quiet_annotation(name: &str) -> bool {
 }
 
 fn slip_of(name: &str) -> Option<String> {
-    let prefix = [ALB, NLB, NGINX].into_iter().find(|prefix| name.starts_with(prefix))?;
+    let prefix = [ALB, NLB, NGINX, TOPOLOGY].into_iter().find(|prefix| name.starts_with(prefix))?;
     let known = READ.iter().filter(|(of, _)| *of == prefix).map(|(_, known)| *known);
     did_you_mean(&name[prefix.len()..], known).map(|near| format!("did you mean `{prefix}{near}`?"))
 }

@@ -166,7 +166,10 @@ fn scaling(rules: &View, key: &'static str) -> Option<Field> {
             let change = if is_percent { Amount::Percent(f64::from(value.min(100))) } else { Amount::Count(value) };
             Some(Item { fields: vec![Field::new("change", change.text()), Field::new("period", format!("{period}s"))], ..Item::default() })
         });
-        fields.push(Field::list("policies", policies.collect()));
+        let policies: Vec<Item> = policies.collect();
+        if !policies.is_empty() {
+            fields.push(Field::list("policies", policies));
+        }
     }
     let select = rules.get("selectPolicy").and_then(|select| select.one_of(&[("Max", "max"), ("Min", "min"), ("Disabled", "disabled")]));
     fields.extend(select.map(|select| Field::new("select", select)));

@@ -1,6 +1,6 @@
 //! Services: what they select, and the Network Load Balancers in front of them.
 
-use super::annotations::{Annotations, NLB, check, of_balancer, of_group, of_listeners};
+use super::annotations::{Annotations, NLB, TOPOLOGY, check, of_balancer, of_group, of_listeners};
 use super::deployments::Deployment;
 use super::objects::{Kind, OTHER_WORKLOADS, Object, pod_labels};
 use super::selector::{Selector, shown};
@@ -74,6 +74,7 @@ fn service<'a>(reader: &'a Reader, object: &'a Object<'a>, objects: &[Object], d
         service.comments.push("It is headless: its callers resolve the pods themselves; here kube-proxy spreads them.".to_owned());
     }
     service.fields = traffic(&spec, service.reach);
+    topology_mode(&Annotations::of(&view), &mut service.fields);
     if service.reach == Reach::LoadBalancer {
         let (fields, comment) = load_balancer(&view, &spec);
         service.comments.extend(comment);
@@ -196,6 +197,21 @@ fn traffic(spec: &View, reach: Reach) -> Vec<Field> {
         fields.push(Field::new("prefer", prefer).note("trafficDistribution"));
     }
     fields
+}
+
+/// The annotation for hints by the zones' processors, under its old name, too; it counts more than `trafficDistribution`.
+/// Source: Kubernetes, endpointslice/utils.go (hintsEnabled) and reconciler.go.
+fn topology_mode(annotations: &Annotations, fields: &mut Vec<Field>) {
+    let (old, new) = (annotations.get(TOPOLOGY, "topology-aware-hints"), annotations.get(TOPOLOGY, "topology-mode"));
+    let Some(view) = old.or(new) else { return };
+    match view.text().unwrap_or_default() {
+        "Auto" | "auto" => {
+            fields.retain(|field| field.key != "prefer");
+            fields.push(Field::new("prefer", "topology_auto").note("topology-mode: Auto"));
+        }
+        "" | "Disabled" | "disabled" => {}
+        other => view.warning(format!("is `{other}`, which turns nothing on"), "Kubernetes knows `Auto`"),
+    }
 }
 
 /// The Network Load Balancer that the AWS controller makes, and what is to be known of it.

@@ -266,6 +266,9 @@ pub enum Prefer {
     SameZone,
     /// Those of the same node, then of the same zone.
     SameNode,
+    /// Those meant for this zone: the zones share the endpoints in proportion to their nodes' processors (the annotation
+    /// `service.kubernetes.io/topology-mode: Auto`); where that cannot be done without one getting more than 20 % too much, all alike.
+    TopologyAuto,
 }
 
 /// Delays between places, one way, on top of `latency`. A balancer or server without a place is in the same zone as everybody.

@@ -394,7 +394,8 @@ fn the_kube_proxies_that_are_left_notice_a_lost_node() {
         }
     }
     // A pod of another node crashes, which all notice 1 s later, while one node is away.
-    let both = text("cluster_ip", "blackhole: { node: worker-2, at: 10s }").replace("faults: [", "faults: [{ crash: { server: web-1, at: 1m, for: 5s } }, ");
+    let both = text("cluster_ip", "blackhole: { node: worker-2, at: 10s }")
+        .replace("faults: [", "faults: [{ crash: { server: web-1, at: 1m, for: 5s } }, ");
     for record in by_seed(&both, 5) {
         assert_eq!(record.failover.faults[0].detected_after_s, Some(1.0));
     }
@@ -457,6 +458,62 @@ fn pods_without_room_wait_for_a_new_node() {
     assert_eq!(phases(&record, PodPhase::Ready)[1..], [57.0, 57.0]);
     assert_eq!(phases(&record, PodPhase::Terminating).len(), 3);
     assert_eq!(record.requests.failed(), 0);
+}
+
+/// Callers on every node of two zones; `more` may say what happens. The share of what they send to pods that crosses zones.
+fn crossing(nodes: &str, replicas: u32, prefer: &str, more: &str) -> RunRecord {
+    once(&format!(
+        "duration: 10m\n\
+         clients: [{{ name: c, timeout: 1s, arrivals: {{ poisson: {{ rate: 30/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+         kubernetes:\n\
+         \x20 nodes: [{nodes}]\n\
+         \x20 proxy: {{ delay: {{ constant: 1s }} }}\n\
+         \x20 deployments: [{{ name: web, replicas: {replicas}, slots: 10, pre_stop: 2s, readiness_probe: {{ tcp: {{}} }} }}]\n\
+         \x20 services: [{{ name: web, prefer: {prefer} }}]\n{more}"
+    ))
+}
+
+fn assert_crosses(record: &RunRecord, expected: f64, slack: f64) {
+    let share = record.crossings.and_then(|crossings| crossings.share()).expect("zones are known");
+    assert!((share - expected).abs() <= slack, "{share}, expected {expected} +- {slack}");
+}
+
+/// Endpoints are shared out by processors; 18,000 requests, so that a share of 1/8 has a standard deviation of 0.25 %. Six of them.
+#[test]
+fn topology_mode_auto_shares_pods_out_by_the_zones_processors() {
+    let nodes = |a: u32, b: u32| format!("{{ name: a, zones: [a], cpu: {a} }}, {{ name: b, zones: [b], cpu: {b} }}");
+    // Three pods in each zone, as the zones have the same.
+    let record = crossing(&nodes(4, 4), 6, "topology_auto", "");
+    assert_crosses(&record, 0.0, 0.0);
+    // Twice as many processors: four of six are for the first zone, one of them is in the other. Its callers are half of all.
+    let record = crossing(&nodes(8, 4), 6, "topology_auto", "");
+    assert_crosses(&record, 0.5 / 4.0, 0.015);
+    let mut shares: Vec<f64> = record.servers.iter().map(|server| server.attempts as f64 / record.attempts.sent as f64).collect();
+    shares.retain(|share| *share > 0.0);
+    shares.sort_by(f64::total_cmp);
+    let expected = [0.125, 0.125, 0.125, 0.125, 0.25, 0.25];
+    assert!(shares.len() == 6 && shares.iter().zip(expected).all(|(share, expected)| (share - expected).abs() < 0.02), "{shares:?}");
+    // `trafficDistribution` keeps to the zone, whatever it has.
+    assert_crosses(&crossing(&nodes(8, 4), 6, "same_zone", ""), 0.0, 0.0);
+    // Three pods cannot be shared out between 5 : 4 without overloading one; a single one is fewer than there are zones.
+    assert_crosses(&crossing(&nodes(5, 4), 3, "topology_auto", ""), 0.5, 0.025);
+    assert_crosses(&crossing(&nodes(4, 4), 1, "topology_auto", ""), 0.5, 0.025);
+    // From the scaling to one pod on, after a minute, half of them cross.
+    let record = crossing(&nodes(4, 4), 6, "topology_auto", "operations: [{ scale: { group: web, replicas: 1, at: 1m } }]\n");
+    assert_crosses(&record, 0.45, 0.025);
+    assert_eq!(record.requests.failed(), 0);
+}
+
+/// A node without pods counts with its processors: when it is lost, hints change with no change of a pod.
+#[test]
+fn a_lost_node_changes_the_hints_of_pods_that_it_does_not_hold() {
+    let nodes = "{ name: a, zones: [a], cpu: 4 }, { name: b, zones: [b], cpu: 4 }, { name: odd, zones: [b], cpu: 12, memory: 1MiB }";
+    // 1 : 4 of the processors: of the five pods in the first zone three are for the other, whose callers are two thirds.
+    assert_crosses(&crossing(nodes, 10, "topology_auto", ""), 2.0 / 3.0 * 3.0 / 8.0, 0.02);
+    // Given up after 90 to 106 s, of which the last third of its callers is lost: 5 for each zone from then on. Otherwise it would go on
+    // with 3/8 of every second request.
+    let record = crossing(nodes, 10, "topology_auto", "faults: [{ blackhole: { node: odd-1, at: 1m } }]\n");
+    assert_crosses(&record, 0.25 * 0.19, 0.015);
 }
 
 #[test]

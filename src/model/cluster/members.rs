@@ -7,7 +7,7 @@
 use super::event::ClusterEvent;
 use super::plan::MembersKind;
 use super::{Cluster, Slot};
-use crate::control::endpoints::{self, Endpoint, Proxy, TrafficDistribution};
+use crate::control::endpoints::{self, Proxy};
 use crate::measure::history::{TargetMoment, TargetState};
 use crate::model::balancer::{Balancer, Bar};
 use crate::model::checker::Checker;
@@ -23,20 +23,21 @@ use crate::rng::{self, Rng};
 pub(in crate::model) struct Condition {
     /// Which pod it is; 0: none is there.
     birth: u32,
-    is_ready: bool,
-    is_serving: bool,
-    is_terminating: bool,
-    place: Place,
+    pub(super) is_ready: bool,
+    pub(super) is_serving: bool,
+    pub(super) is_terminating: bool,
+    pub(super) place: Place,
 }
 
-const NOBODY: Condition = Condition { birth: 0, is_ready: false, is_serving: false, is_terminating: false, place: NOWHERE };
+pub(super) const NOBODY: Condition = Condition { birth: 0, is_ready: false, is_serving: false, is_terminating: false, place: NOWHERE };
 
 /// A change on its way to a balancer.
 pub(in crate::model) struct News {
-    balancer: u32,
-    target: u32,
-    number: u32,
-    condition: Condition,
+    pub(super) balancer: u32,
+    /// `NONE`: the nodes have changed.
+    pub(super) target: u32,
+    pub(super) number: u32,
+    pub(super) condition: Condition,
 }
 
 /// A balancer's knowledge of its targets.
@@ -44,11 +45,13 @@ pub(in crate::model) struct Members {
     /// By target: what it was told last, and the number of that.
     told: Vec<(Condition, u32)>,
     /// What has arrived.
-    known: Vec<(Condition, u32)>,
+    pub(super) known: Vec<(Condition, u32)>,
     pub(super) is_member: Vec<bool>,
+    /// The zone that each ready target is meant for, in their order; where hints go by the zones' processors, and are possible.
+    pub(super) hints: Option<Vec<u32>>,
     /// By target: the token of the end of its draining; 0: it does not drain.
     pub(super) draining: Vec<u32>,
-    rng: Rng,
+    pub(super) rng: Rng,
     /// The checker of the first target, or, without checks, a number for the failover tracker.
     pub first_pair: u32,
     pub has_checks: bool,
@@ -73,6 +76,7 @@ impl World {
                 told: vec![(NOBODY, 0); n],
                 known: vec![(NOBODY, 0); n],
                 is_member: vec![false; n],
+                hints: None,
                 draining: vec![0; n],
                 rng,
                 first_pair: NONE,
@@ -97,6 +101,7 @@ impl World {
             }
         }
         self.bar_other_zones(balancer);
+        self.cluster_mut().refresh_hints(balancer, false);
         let is_member = self.cluster().members_by_knowledge(balancer);
         for target in (0..n as u32).filter(|target| is_member[*target as usize]) {
             self.show_target(balancer, target, TargetState::Healthy);
@@ -162,6 +167,7 @@ impl World {
                     self.tell(balancer, target);
                 }
             }
+            self.tell_of_nodes(balancer);
         }
     }
 
@@ -197,6 +203,11 @@ impl World {
         let cluster = self.cluster_mut();
         let News { balancer, target, number, condition } = cluster.news[news.index];
         cluster.news.remove(news.index);
+        if target == NONE {
+            cluster.refresh_hints(balancer, true);
+            let is_member = cluster.members_by_knowledge(balancer);
+            return self.change_members(balancer, &is_member);
+        }
         let plan = cluster.plan.clone();
         let (Some(plan), Some(members)) = (&plan.members[balancer as usize], &mut cluster.members[balancer as usize]) else { return };
         let known = &mut members.known[target as usize];
@@ -207,6 +218,7 @@ impl World {
         *known = (condition, number);
         let was_member = members.is_member(target);
         self.bar_other_zones(balancer);
+        self.cluster_mut().refresh_hints(balancer, false);
         let mut is_member = self.cluster().members_by_knowledge(balancer);
         if is_another && was_member && is_member[target as usize] {
             // Another pod in the same slot is another target.
@@ -370,11 +382,11 @@ impl Cluster {
         };
         match plan.kind {
             MembersKind::TargetGroup { .. } => members.known.iter().map(|(condition, _)| condition.is_ready).collect(),
-            MembersKind::Endpoints { traffic, prefer } => {
+            MembersKind::Endpoints { traffic, prefer, .. } => {
                 let place = self.plan.balancers[balancer as usize];
                 let service = endpoints::Service { internal: traffic, external: None, ignores_hints: false };
                 let proxy = Proxy { node: place.node, zone: (place.zone != NONE).then_some(place.zone) };
-                let list: Vec<Endpoint> = members.known.iter().map(|(condition, _)| endpoint(condition, prefer)).collect();
+                let list = members.endpoints(prefer);
                 let usable = endpoints::usable(&list, &service, proxy);
                 let mut is_member = vec![false; list.len()];
                 usable.internal(&service).iter().for_each(|target| is_member[*target as usize] = true);
@@ -406,19 +418,5 @@ impl Cluster {
             let members = self.members[balancer as usize].as_ref().filter(|members| !members.has_checks)?;
             Some((balancer, target, members.first_pair + target))
         })
-    }
-}
-
-/// As an EndpointSlice says it. Hints name the endpoint's own zone and node.
-fn endpoint(condition: &Condition, prefer: TrafficDistribution) -> Endpoint {
-    let Place { zone, node } = condition.place;
-    let hint = |is_given: bool, of: u32| if is_given && of != NONE { vec![of] } else { Vec::new() };
-    Endpoint {
-        is_ready: condition.is_ready,
-        is_serving: condition.is_serving,
-        is_terminating: condition.is_terminating,
-        node,
-        zone_hints: hint(prefer != TrafficDistribution::Any, zone),
-        node_hints: hint(prefer == TrafficDistribution::PreferSameNode, node),
     }
 }

@@ -10,6 +10,7 @@ mod deployment;
 pub mod event;
 mod faults;
 mod figures;
+mod hints;
 mod kubelet;
 mod members;
 mod nodes;

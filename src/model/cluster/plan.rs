@@ -105,6 +105,8 @@ pub enum MembersKind {
     Endpoints {
         traffic: endpoints::TrafficPolicy,
         prefer: endpoints::TrafficDistribution,
+        /// Hints go by the zones' processors (topology-mode Auto).
+        by_cpu: bool,
     },
     TargetGroup {
         deregistration_delay: Span,

@@ -105,6 +105,26 @@ impl Checker<'_> {
         }
     }
 
+    /// Endpoints are shared out by the zones of the nodes: there must be some, and the balancer must be in one.
+    fn topology_auto(&mut self, path: &Path, balancer: &Balancer) {
+        if balancer.node.is_none() && balancer.zone.is_none() {
+            return self.error(path, "is `topology_auto`, and the balancer has neither a `zone` nor a `node`");
+        }
+        let groups = &self.scenario.nodes;
+        let zones: std::collections::BTreeSet<&String> = groups.iter().flat_map(|group| &group.zones).collect();
+        if let Some(group) = groups.iter().find(|group| group.zones.is_empty()) {
+            let what = format!("is `topology_auto`, which changes nothing: the nodes `{}` have no zone", group.name);
+            self.warning(path, what, "Kubernetes gives no hints where the zone of a node is not known");
+        } else if zones.len() < 2 {
+            let what = if groups.is_empty() { "there are no `nodes`" } else { "all nodes are in one zone" };
+            self.warning(
+                path,
+                format!("is `topology_auto`, which changes nothing: {what}"),
+                "Kubernetes shares endpoints out between zones",
+            );
+        }
+    }
+
     fn members_of(&mut self, path: &Path, balancer: &Balancer, members: &Members) {
         let chosen = self.chosen(path);
         let comes_and_goes = |target: &String| {
@@ -129,6 +149,9 @@ impl Checker<'_> {
                 }
                 if *prefer == Prefer::SameZone && balancer.node.is_none() && balancer.zone.is_none() {
                     self.error(&chosen.field("prefer"), "is `same_zone`, and the balancer has neither a `zone` nor a `node`");
+                }
+                if *prefer == Prefer::TopologyAuto {
+                    self.topology_auto(&chosen.field("prefer"), balancer);
                 }
             }
             Members::TargetGroup { delay, established, .. } => {

@@ -28,7 +28,8 @@ pub struct Service {
     /// Where connections of pods may go (`internalTrafficPolicy`). Default: cluster.
     #[serde(default)]
     pub internal_traffic: TrafficPolicy,
-    /// Which endpoints are preferred (`trafficDistribution`). Default: none.
+    /// Which endpoints are preferred (`trafficDistribution`, or `topology_auto` for the annotation
+    /// `topology-mode: Auto`). Default: none.
     #[serde(default)]
     pub prefer: Prefer,
     /// The Network Load Balancer that the AWS Load Balancer Controller makes for type `load_balancer`.
