@@ -78,8 +78,11 @@ pub(super) fn compile_cluster(
             scan: autoscale.scan,
             boot: sampler(&autoscale.boot, inputs),
             idle: autoscale.idle,
+            min: autoscale.min.unwrap_or(group.count),
+            utilization: autoscale.utilization.0,
+            after_add: autoscale.after_add,
         });
-        node_groups.push(NodeGroupPlan { first, count: group.count, most, autoscale });
+        node_groups.push(NodeGroupPlan { first, most, autoscale });
         first += most;
     }
     let members = balancers.iter().map(|plan| {

@@ -105,6 +105,12 @@ pub mod cluster_autoscaler {
     pub const DELAY_AFTER_ADD: Span = s(600);
     /// A node is little used when its requests are below this part of what it has.
     pub const UTILIZATION_THRESHOLD: f64 = 0.5;
+    /// Nodes that are removed in one round, of which one may have pods. Source: its flags (max-scale-down-parallelism, max-drain-parallelism).
+    pub const REMOVED_AT_ONCE: usize = 10;
+    /// How often it tries to evict a pod, and for how long until it lets the node be. Source: core/scaledown/actuation/drain.go
+    /// (EvictionRetryTime), flag max-pod-eviction-time.
+    pub const EVICTION_RETRY: Span = s(10);
+    pub const EVICTION_MAX: Span = s(120);
     /// A node that takes longer to register is given up.
     pub const PROVISION_MAX: Span = s(900);
 }

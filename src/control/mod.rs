@@ -6,6 +6,7 @@
 pub mod anomaly;
 pub mod app_cookie;
 pub mod check_interval;
+pub mod cluster_autoscaler;
 pub mod crash_loop;
 pub mod cross_zone;
 pub mod defaults;

@@ -2,7 +2,7 @@
 //! expands to; the names are those of Kubernetes.
 
 use super::{Amount, Autoscale, Established};
-use crate::control::defaults::{controller, kube_proxy};
+use crate::control::defaults::{cluster_autoscaler, controller, kube_proxy};
 use crate::dist::Distribution;
 use crate::document::from_text;
 use crate::units::{Share, Size, Span};
@@ -27,7 +27,7 @@ pub struct NodeGroup {
     /// Memory that pods can ask for. Default: 16GiB.
     #[serde(default = "default_node_memory")]
     pub memory: Size,
-    /// Adds nodes where pods find no room. Default: never.
+    /// Adds nodes where pods find no room, and takes nodes away that are not needed. Default: never.
     #[serde(default)]
     pub autoscale: Option<NodeAutoscale>,
 }
@@ -36,6 +36,9 @@ pub struct NodeGroup {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeAutoscale {
+    /// Fewest nodes. Default: those of the start (`count`).
+    #[serde(default)]
+    pub min: Option<u32>,
     /// Most nodes.
     pub max: u32,
     /// How often it looks for pods without room. Default: 10s.
@@ -44,9 +47,16 @@ pub struct NodeAutoscale {
     /// From the decision to a node that is ready. Default: 90s.
     #[serde(default = "default_boot")]
     pub boot: Distribution,
-    /// An empty node is taken away after this time. Default: 10m.
+    /// A node that is not needed for so long is drained and taken away (`scale-down-unneeded-time`). Default: 10m.
     #[serde(default = "ten_minutes")]
     pub idle: Span,
+    /// A node is not needed when its pods ask for less than this part of its processors and of its memory, may be evicted, and find room
+    /// on other nodes (`scale-down-utilization-threshold`). 0%: no node is ever taken away. Default: 50%.
+    #[serde(default = "half")]
+    pub utilization: Share,
+    /// No node is taken away for so long after one was ordered (`scale-down-delay-after-add`). Default: 10m.
+    #[serde(default = "default_after_add")]
+    pub after_add: Span,
 }
 
 /// Processors in thousandths: `500m` is half of one, `2` is two.
@@ -365,7 +375,15 @@ pub(super) fn thirty_seconds() -> Span {
 }
 
 fn ten_minutes() -> Span {
-    Span::from_secs(600)
+    cluster_autoscaler::UNNEEDED
+}
+
+fn default_after_add() -> Span {
+    cluster_autoscaler::DELAY_AFTER_ADD
+}
+
+fn half() -> Share {
+    Share(cluster_autoscaler::UTILIZATION_THRESHOLD)
 }
 
 fn default_node_cpu() -> Cpu {

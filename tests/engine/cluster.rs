@@ -460,6 +460,54 @@ fn pods_without_room_wait_for_a_new_node() {
     assert_eq!(record.requests.failed(), 0);
 }
 
+#[test]
+fn nodes_that_are_little_used_are_drained_and_removed_one_after_the_other() {
+    // A pod on each of four nodes asks for a quarter of it: three nodes could go. From the look at 10 s on that lasts for a minute, and two may.
+    let nodes = |settings: &str| format!("count: 4, cpu: 2, autoscale: {{ min: 2, max: 4, idle: 1m{settings} }}");
+    let run = |settings: &str, pods: &str| {
+        let pods = format!("replicas: 4, cpu: 500m, pre_stop: 1s, {READINESS}{pods}");
+        once(&on_nodes("6m", &nodes(settings), 10, &pods, ""))
+    };
+    let record = run("", "");
+    assert_eq!(phases(&record, PodPhase::Terminating), [70.0, 80.0]);
+    assert_eq!((record.pods[0].evicted, record.pods[0].started, record.requests.failed()), (2, 2, 0));
+    // Two to a node then: half of it is not less than half. Nor is a quarter less than a quarter.
+    assert_eq!(run(", utilization: 25%", "").pods[0].evicted, 0);
+    assert_eq!(run("", ", disruption_budget: { max_unavailable: 0 }").pods[0].evicted, 0);
+}
+
+#[test]
+fn no_node_is_removed_soon_after_one_was_ordered() {
+    // Ordered at 20 s for the pods of 12 s; at 70 s the nodes are seen to be empty again. What comes at 190 s finds them, or orders new ones.
+    let started = |after_add: &str| {
+        let nodes = format!("count: 1, cpu: 1, autoscale: {{ max: 3, boot: {{ constant: 30s }}, idle: 30s, after_add: {after_add} }}");
+        let pods = format!("replicas: 1, cpu: 600m, pre_stop: 1s, {READINESS}");
+        let scale =
+            [(3, 12), (1, 60), (3, 190)].map(|(replicas, at)| format!("{{ scale: {{ group: web, replicas: {replicas}, at: {at}s }} }}"));
+        let record = once(&on_nodes("5m", &nodes, 8, &pods, &format!("operations: [{}]\n", scale.join(", "))));
+        phases(&record, PodPhase::Starting)[2..].to_vec()
+    };
+    assert_eq!(started("3m"), [190.0, 190.0], "until 200 s");
+    assert_eq!(started("1m"), [235.0, 235.0], "removed at 100 s; ordered at 200 s, booted in 30 s, the image pulled in 5 s");
+}
+
+#[test]
+fn a_node_whose_pods_cannot_be_evicted_for_two_minutes_stays() {
+    // Two pods to a node, one of four may be missing. A new one is ready 205 s after its start.
+    let nodes = "count: 2, cpu: 8, autoscale: { min: 1, max: 2, idle: 1m }";
+    let run = |delay: u32| {
+        let probe = format!("readiness_probe: {{ tcp: {{}}, period: 1s, initial_delay: {delay}s }}");
+        let pods = format!("replicas: 4, cpu: 500m, pre_stop: 1s, disruption_budget: {{ max_unavailable: 1 }}, {probe}");
+        once(&on_nodes("8m", nodes, 10, &pods, ""))
+    };
+    // Ready again before the next try, 10 s later.
+    let record = run(5);
+    assert_eq!((phases(&record, PodPhase::Terminating), record.pods[0].ready_min), (vec![70.0, 80.0], Some(3)));
+    // Given up at 190 s; ready at 275 s, seen at 280 s, and a minute later it begins anew, with the one that is left.
+    let record = run(205);
+    assert_eq!((phases(&record, PodPhase::Terminating), record.pods[0].ready_min), (vec![70.0, 340.0], Some(3)));
+}
+
 /// Callers on every node of two zones; `more` may say what happens. The share of what they send to pods that crosses zones.
 fn crossing(nodes: &str, replicas: u32, prefer: &str, more: &str) -> RunRecord {
     once(&format!(

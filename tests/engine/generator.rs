@@ -373,7 +373,11 @@ fn cluster(dice: &mut Dice, servers: &mut [String], balancers: &mut [String], fa
             operations.push(format!("{{ drain: {{ node: n-{}, at: {}ms }} }}", dice.number(1, nodes), dice.number(0, 12_000)));
         }
     }
-    let autoscale = dice.choose(&["", ", autoscale: { max: 6, scan: 1s, boot: { constant: 2s }, idle: 3s }"]);
+    let autoscale = dice.choose(&[
+        "",
+        ", autoscale: { max: 6, scan: 1s, boot: { constant: 2s }, idle: 3s }",
+        ", autoscale: { min: 1, max: 6, scan: 1s, boot: { constant: 2s }, idle: 2s, utilization: 80%, after_add: 3s }",
+    ]);
     let zones = dice.choose(&["[]", "[a, b]"]);
     if nodes > 0 && zones != "[]" && dice.one_in(2) {
         let (kind, zone) = (dice.choose(&["crash", "hang", "blackhole"]), if nodes > 1 { dice.choose(&["a", "b"]) } else { "a" });

@@ -89,11 +89,15 @@ pub enum ClusterEvent {
     Operation {
         index: u32,
     },
+    /// Pods that a budget kept on a node that is to be removed are tried again.
+    EmptyNode {
+        node: u32,
+    },
 }
 
 impl ClusterEvent {
     pub const FIRST: u8 = 50;
-    pub const LAST: u8 = 64;
+    pub const LAST: u8 = 65;
 
     /// Kind, number and slot.
     pub fn pack(self) -> (u8, u32, Ref) {
@@ -114,6 +118,7 @@ impl ClusterEvent {
             ClusterEvent::SyncReplicas { group } => of(62, group, 0, 0),
             ClusterEvent::Sample { group } => of(63, group, 0, 0),
             ClusterEvent::Operation { index } => of(64, index, 0, 0),
+            ClusterEvent::EmptyNode { node } => of(65, node, 0, 0),
         }
     }
 
@@ -137,7 +142,8 @@ impl ClusterEvent {
             61 => ClusterEvent::ScanNodes { nodes: number },
             62 => ClusterEvent::SyncReplicas { group: number },
             63 => ClusterEvent::Sample { group: number },
-            _ => ClusterEvent::Operation { index: number },
+            64 => ClusterEvent::Operation { index: number },
+            _ => ClusterEvent::EmptyNode { node: number },
         }
     }
 }
@@ -166,6 +172,7 @@ mod tests {
             ClusterEvent::SyncReplicas { group: 2 },
             ClusterEvent::Sample { group: 2 },
             ClusterEvent::Operation { index: 8 },
+            ClusterEvent::EmptyNode { node: 7 },
         ];
         for event in events {
             assert_eq!(Packed::from(Event::Cluster(event)).unpack(), Event::Cluster(event));

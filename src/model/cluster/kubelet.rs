@@ -282,13 +282,14 @@ impl World {
         let (group, Some(pod)) = (slot.group, slot.pod.take()) else { return };
         slot.freed = now;
         slot.timers.fill(0);
-        cluster.leave_node(pod.node, plan.groups[group as usize].request, now);
+        cluster.leave_node(pod.node, plan.groups[group as usize].request);
         let place = plan.places[server as usize];
         self.set_place(server, place);
         self.leaves_struck_node(server);
         self.forget_users_of(server);
         self.pod_changed(server);
         self.show_pod(server);
+        self.node_may_go(pod.node);
         self.wake(group);
         self.wake_scheduler();
     }

@@ -13,6 +13,7 @@ mod figures;
 mod hints;
 mod kubelet;
 mod members;
+mod node_groups;
 mod nodes;
 mod operations;
 pub mod plan;
@@ -76,6 +77,8 @@ pub(super) struct Cluster {
     pub monitor: Monitor,
     /// By group of nodes: how long new ones take.
     pub boot_rng: Vec<Rng>,
+    /// When the cluster autoscaler ordered a node for the last time.
+    pub last_node_ordered: Option<Time>,
     is_schedule_due: bool,
     last_token: u32,
 }
@@ -235,6 +238,7 @@ impl World {
             evictions: vec![EvictionQueue::default(); plan.zones + 1],
             monitor: Monitor::new(&mut stream("cluster/monitor".to_owned())),
             boot_rng: (0..plan.node_groups.len()).map(|group| stream(format!("nodes/{group}/boot"))).collect(),
+            last_node_ordered: None,
             is_schedule_due: false,
             last_token: 0,
             plan: plan.clone(),
@@ -255,6 +259,7 @@ impl World {
             ClusterEvent::Evict { node, token } => self.evict_node(node, token),
             ClusterEvent::Booted { node } => self.node_boots(node),
             ClusterEvent::DrainAgain { node } => self.drain_node(node),
+            ClusterEvent::EmptyNode { node } => self.empty_node(node),
             ClusterEvent::ScanNodes { nodes } => self.scan_nodes(nodes),
             ClusterEvent::SyncReplicas { group } => self.sync_replicas(group),
             ClusterEvent::Sample { group } => self.sample_group(group),

@@ -1,6 +1,7 @@
-//! Nodes: who is placed where, what is lost with a node, what the cluster notices of it and when, and new nodes.
+//! Nodes: who is placed where, what is lost with a node, and what the cluster notices of it and when.
 
 use super::event::ClusterEvent;
+use super::node_groups::Removal;
 use super::plan::NodePlan;
 use super::{Cluster, Phase};
 use crate::control::node_lifecycle::{self, NodeView};
@@ -22,22 +23,24 @@ pub(in crate::model) struct Node {
     /// Strikes that cut it off.
     pub lost_by: Vec<u32>,
     /// Its last return, or its first appearance.
-    back: Time,
+    pub back: Time,
     /// When it renewed its lease for the last time before it was lost.
     renewed: Time,
     lease_phase: Span,
-    view: NodeView,
+    pub view: NodeView,
     /// Its pods are marked for eviction, by this token; 0: they are not.
     eviction: u32,
     /// No pods are placed there any more.
     pub is_cordoned: bool,
     pub room: scheduler::Node,
     /// When the image of (group, version) is there.
-    images: BTreeMap<(u32, u32), Time>,
-    /// Since when it has had no pods.
-    pub empty_since: Time,
+    pub images: BTreeMap<(u32, u32), Time>,
     /// It has been ordered and does not run yet.
     pub is_booting: bool,
+    /// Since when the cluster autoscaler could do without it.
+    pub unneeded_since: Option<Time>,
+    /// The cluster autoscaler drains it.
+    pub removal: Option<Removal>,
 }
 
 impl Node {
@@ -62,8 +65,9 @@ impl Node {
             is_cordoned: false,
             room,
             images: BTreeMap::new(),
-            empty_since: Time::ZERO,
             is_booting: false,
+            unneeded_since: None,
+            removal: None,
         }
     }
 
@@ -132,13 +136,9 @@ impl Cluster {
         }
     }
 
-    pub(super) fn leave_node(&mut self, node: u32, request: Resources, now: Time) {
+    pub(super) fn leave_node(&mut self, node: u32, request: Resources) {
         if node != NONE {
-            let node = &mut self.nodes[node as usize];
-            node.room.remove(request);
-            if node.room.pods == 0 {
-                node.empty_since = now;
-            }
+            self.nodes[node as usize].room.remove(request);
         }
     }
 
@@ -318,89 +318,5 @@ impl World {
             self.cluster_mut().groups[group as usize].figures.evicted(now);
             self.give_up_pod(server);
         }
-    }
-
-    // ---- New nodes and old ones ---------------------------------------------------------------------------------------
-
-    /// The cluster autoscaler: as many new nodes as the pods without a node need; and away with one that has been empty for long.
-    pub(super) fn scan_nodes(&mut self, nodes: u32) {
-        let now = self.now();
-        let plan = self.cluster().plan.clone();
-        let group = &plan.node_groups[nodes as usize];
-        let Some(autoscale) = &group.autoscale else { return };
-        for index in self.cluster().nodes_wanted(nodes) {
-            let boot = autoscale.boot.sample(&mut self.cluster_mut().boot_rng[nodes as usize]);
-            self.cluster_mut().nodes[index as usize].is_booting = true;
-            self.schedule_cluster(now + boot, ClusterEvent::Booted { node: index });
-        }
-        let cluster = self.cluster_mut();
-        let all = group.first..group.first + group.most;
-        let there = all.clone().filter(|node| cluster.nodes[*node as usize].is_there).count() as u32;
-        let is_idle = |node: &Node| {
-            node.is_known() && node.lost_by.is_empty() && node.room.pods == 0 && now.since(node.empty_since) >= autoscale.idle
-        };
-        let idle: Vec<u32> = all.rev().filter(|node| is_idle(&cluster.nodes[*node as usize])).collect();
-        for index in idle.into_iter().take(there.saturating_sub(group.count) as usize) {
-            let node = &mut self.cluster_mut().nodes[index as usize];
-            node.is_there = false;
-            node.images.clear();
-            node.update();
-            self.node_changed(index);
-        }
-        self.schedule_cluster(now + autoscale.scan, ClusterEvent::ScanNodes { nodes });
-    }
-
-    pub(super) fn node_boots(&mut self, index: u32) {
-        let now = self.now();
-        let node = &mut self.cluster_mut().nodes[index as usize];
-        node.is_booting = false;
-        if !node.lost_by.is_empty() {
-            return; // It is never heard from: another one will be ordered.
-        }
-        (node.is_there, node.back, node.empty_since) = (true, now, now);
-        node.view = NodeView::new(now);
-        node.update();
-        self.node_changed(index);
-        self.wake_scheduler();
-    }
-}
-
-impl Cluster {
-    /// Which nodes of a group must be ordered for the pods that wait: they are placed, in thought, on those that are on their way and on
-    /// as many more as it takes.
-    fn nodes_wanted(&self, nodes: u32) -> Vec<u32> {
-        let group = &self.plan.node_groups[nodes as usize];
-        let mut rooms: Vec<scheduler::Node> = self.nodes.iter().map(|node| node.room).collect();
-        for (room, node) in rooms.iter_mut().zip(&self.nodes) {
-            room.takes_pods |= node.is_booting;
-        }
-        let mut siblings: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        let mut wanted = Vec::new();
-        for server in self.waiting_pods() {
-            let of = self.slots[server as usize].group;
-            let request = self.plan.groups[of as usize].request;
-            let siblings = siblings.entry(of).or_insert_with(|| self.siblings(of));
-            let is_free = |node: &u32| {
-                let state = &self.nodes[*node as usize];
-                !state.is_there && !state.is_booting && state.lost_by.is_empty() && !wanted.contains(node)
-            };
-            let place = match scheduler::place(&rooms, request, siblings) {
-                Some(place) => place,
-                None => {
-                    let Some(new) = (group.first..group.first + group.most).find(is_free) else { break };
-                    rooms[new as usize].takes_pods = true;
-                    if !rooms[new as usize].fits(request) {
-                        // It would not fit on a new one either.
-                        rooms[new as usize].takes_pods = false;
-                        continue;
-                    }
-                    wanted.push(new);
-                    new as usize
-                }
-            };
-            rooms[place].add(request);
-            siblings[place] += 1;
-        }
-        wanted
     }
 }

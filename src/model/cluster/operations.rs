@@ -1,5 +1,6 @@
 //! What operators do: roll out a version, scale, drain a node.
 
+use super::Cluster;
 use super::event::ClusterEvent;
 use super::plan::OperationPlan;
 use crate::model::world::World;
@@ -29,8 +30,16 @@ impl World {
         }
     }
 
-    /// Evicts the pods of a node as far as budgets allow, and comes back for the others.
+    /// Evicts the pods of a node as far as budgets allow, and comes back for the others, unless the node has been removed meanwhile.
     pub(super) fn drain_node(&mut self, node: u32) {
+        let now = self.now();
+        if self.cluster().nodes[node as usize].is_cordoned && self.evict_pods(node) {
+            self.schedule_cluster(now + DRAIN_RETRY, ClusterEvent::DrainAgain { node });
+        }
+    }
+
+    /// Evicts the pods of a node as far as budgets allow. Whether some are left.
+    pub(super) fn evict_pods(&mut self, node: u32) -> bool {
         let now = self.now();
         let mut are_left = false;
         for server in self.cluster().pods_on(node) {
@@ -45,16 +54,26 @@ impl World {
                 are_left = true;
             }
         }
-        if are_left {
-            self.schedule_cluster(now + DRAIN_RETRY, ClusterEvent::DrainAgain { node });
-        }
+        are_left
     }
 
     fn may_be_evicted(&self, group: u32, is_ready: bool) -> bool {
         let cluster = self.cluster();
-        let Some(budget) = cluster.plan.groups[group as usize].budget else { return true };
-        let wanted = cluster.groups[group as usize].replicas;
-        let healthy = cluster.pods_of(group).filter(|(_, pod)| pod.is_ready && !pod.is_terminating).count() as u32;
-        if is_ready { budget.disruptions_allowed(wanted, healthy) > 0 } else { healthy >= budget.healthy_min(wanted) }
+        match cluster.plan.groups[group as usize].budget {
+            Some(budget) if !is_ready => cluster.healthy_pods(group) >= budget.healthy_min(cluster.groups[group as usize].replicas),
+            _ => cluster.disruptions_allowed(group) != Some(0),
+        }
+    }
+}
+
+impl Cluster {
+    fn healthy_pods(&self, group: u32) -> u32 {
+        self.pods_of(group).filter(|(_, pod)| pod.is_ready && !pod.is_terminating).count() as u32
+    }
+
+    /// How many healthy pods a budget lets go now. `None`: there is none.
+    pub(super) fn disruptions_allowed(&self, group: u32) -> Option<u32> {
+        let budget = self.plan.groups[group as usize].budget?;
+        Some(budget.disruptions_allowed(self.groups[group as usize].replicas, self.healthy_pods(group)))
     }
 }

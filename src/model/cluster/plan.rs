@@ -37,17 +37,21 @@ pub struct NodePlan {
 }
 
 pub struct NodeGroupPlan {
-    /// Its nodes are `first..first + most` of all; the first `count` are there at the start.
+    /// Its nodes are `first..first + most` of all; the first ones are there at the start.
     pub first: u32,
-    pub count: u32,
     pub most: u32,
     pub autoscale: Option<NodeAutoscalePlan>,
 }
 
 pub struct NodeAutoscalePlan {
+    /// Fewest nodes.
+    pub min: u32,
     pub scan: Span,
     pub boot: Sampler,
     pub idle: Span,
+    /// Part of a node below which it is little used.
+    pub utilization: f64,
+    pub after_add: Span,
 }
 
 /// A Deployment.

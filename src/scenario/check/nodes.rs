@@ -37,6 +37,9 @@ impl Checker<'_> {
                 if autoscale.max < nodes.count {
                     self.error(&path.field("max"), format!("is {}, less than the {} nodes of the start", autoscale.max, nodes.count));
                 }
+                if let Some(min) = autoscale.min.filter(|min| *min > nodes.count) {
+                    self.error(&path.field("min"), format!("is {min}, more than the {} nodes of the start", nodes.count));
+                }
                 if autoscale.scan < Span::from_millis(1) {
                     self.error(&path.field("scan"), format!("is {}; looks are at least 1ms apart", autoscale.scan));
                 }
