@@ -1,8 +1,12 @@
-//! How many pods a Deployment creates and deletes now, during a rolling update and outside one; how many a PodDisruptionBudget lets go.
+//! How many pods a Deployment creates and deletes now, during a rolling update and outside one, and when it is scaled in the middle of one;
+//! how many a PodDisruptionBudget lets go.
 //!
-//! Source: Kubernetes, pkg/controller/deployment/rolling.go and util/deployment_util.go (NewRSNewReplicas, ResolveFenceposts),
+//! Source: Kubernetes, pkg/controller/deployment/rolling.go, sync.go (scale) and util/deployment_util.go (NewRSNewReplicas,
+//! ResolveFenceposts, GetReplicaSetProportion),
 //! pkg/controller/disruption/disruption.go; documentation, concepts/workloads/controllers/deployment and
 //! tasks/run-application/configure-pdb.
+
+use std::cmp::Reverse;
 
 /// A number of pods, or a percentage of those that are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +116,42 @@ pub fn step(limits: &Limits, pods: &Pods) -> Step {
     Step { create_new, delete_new, delete_old_unavailable, delete_old_available: deleted - delete_old_unavailable }
 }
 
+/// The pods of one version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaSet {
+    pub version: u32,
+    pub size: u32,
+}
+
+/// The sizes of the versions, of which several have pods, when another number of replicas is wanted than `before`: all pods that there may be
+/// now are shared out in proportion to the sizes, and what rounding leaves over goes to the largest. Only then the rollout goes on.
+pub fn rescale(sets: &[ReplicaSet], before: &Limits, now: &Limits) -> Vec<ReplicaSet> {
+    let total: i64 = sets.iter().map(|set| i64::from(set.size)).sum();
+    let allowed = if now.replicas == 0 { 0 } else { i64::from(now.pods_max()) };
+    let wanted = allowed - total;
+    let mut sets = sets.to_vec();
+    // Of equal size newer versions grow first, and older ones shrink first.
+    sets.sort_by_key(|set| {
+        (Reverse(set.size), if wanted > 0 { Reverse(i64::from(set.version)) } else { Reverse(-i64::from(set.version)) })
+    });
+    let mut left = wanted;
+    for set in &mut sets {
+        let share = f64::from(set.size) * allowed as f64 / f64::from(before.pods_max().max(1));
+        let part = (share + 0.5) as i64 - i64::from(set.size);
+        let part = if wanted > 0 { part.min(left) } else { part.max(left) };
+        set.size = pods(i64::from(set.size) + part);
+        left -= part;
+    }
+    if let Some(largest) = sets.first_mut() {
+        largest.size = pods(i64::from(largest.size) + left);
+    }
+    sets
+}
+
+fn pods(count: i64) -> u32 {
+    count.clamp(0, i64::from(u32::MAX)) as u32
+}
+
 /// The next step of strategy `Recreate`: all old pods go, and new ones come once the last of them has ended. `terminating` counts old pods
 /// that have not.
 pub fn recreate(replicas: u32, pods: &Pods, terminating: u32) -> Step {
@@ -216,6 +256,32 @@ mod tests {
         let limits = Limits::new(8, Amount::Percent(25), Amount::Percent(25));
         assert_eq!(step(&limits, &counts(0, 0, 3, 3)), Step { create_new: 5, ..Step::default() });
         assert_eq!(step(&limits, &counts(0, 0, 11, 11)), Step { delete_new: 3, ..Step::default() });
+    }
+
+    /// "Proportional scaling" of the documentation: 10 replicas, surge 3, stuck with 8 old and 5 new ones; then 15 are wanted.
+    #[test]
+    fn a_rollout_that_is_scaled_keeps_the_proportions_of_its_versions() {
+        let limits = |replicas| Limits::new(replicas, Amount::Count(3), Amount::Count(2));
+        let scaled = |sizes: &[u32], before, now| -> Vec<u32> {
+            let sets: Vec<ReplicaSet> = (0..).zip(sizes).map(|(version, size)| ReplicaSet { version, size: *size }).collect();
+            let mut sets = rescale(&sets, &limits(before), &limits(now));
+            sets.sort_by_key(|set| set.version);
+            sets.into_iter().map(|set| set.size).collect()
+        };
+        assert_eq!(scaled(&[8, 5], 10, 15), [11, 7]);
+        assert_eq!(scaled(&[11, 7], 15, 5), [5, 3]);
+        assert_eq!(scaled(&[8, 5], 10, 0), [0, 0]);
+        // Of equal ones the newer gets the odd pod, and the older loses it.
+        assert_eq!(scaled(&[5, 5], 7, 8), [5, 6]);
+        assert_eq!(scaled(&[5, 5], 7, 6), [4, 5]);
+        // What rounding takes away or leaves over is the largest one's: 3 versions, 18 pods for 13.
+        assert_eq!(scaled(&[9, 2, 2], 10, 15), [12, 3, 3]);
+        assert_eq!(scaled(&[5, 4, 4], 10, 15), [7, 5, 6]);
+        for sizes in [[1, 1, 11], [4, 4, 5], [7, 3, 3]] {
+            for replicas in 1..40 {
+                assert_eq!(scaled(&sizes, 10, replicas).iter().sum::<u32>(), replicas + 3, "{sizes:?} to {replicas}");
+            }
+        }
     }
 
     #[test]

@@ -111,6 +111,45 @@ fn a_rollout_takes_as_long_as_its_steps() {
     assert_eq!((record.pods[0].ready_min, record.pods[0].ready_max, record.pods[0].started), (Some(3), 4, 4));
 }
 
+/// The controller's proportional scaling, with the documentation's numbers: 8 old and 5 new pods, none of which becomes ready, when 15 of 10
+/// are wanted.
+#[test]
+fn a_rollout_that_is_scaled_adds_pods_of_both_versions() {
+    let update = "rolling_update: { max_surge: 3, max_unavailable: 2 }, readiness_probe: { tcp: {}, period: 1s, initial_delay: 10m }";
+    let operations = "operations: [{ rollout: { group: web, at: 10s } }, { scale: { group: web, replicas: 15, at: 12s } }, \
+         { scale: { group: web, replicas: 5, at: 40s } }]\n";
+    let record = once(&on_nodes("1m", "count: 1, cpu: 16", 40, &format!("replicas: 10, {update}"), operations));
+    // Three old ones, whose image is there, start at once; two new ones with the five that wait for theirs until 15 s.
+    let started = [vec![12.0; 3], vec![15.0; 7], vec![40.0; 2]].concat();
+    assert_eq!(phases(&record, PodPhase::Starting), started);
+    // 18 become 8: 6 of 11 and 4 of 7 go. Two more old ones may be missing then, for which two new ones come.
+    assert_eq!(phases(&record, PodPhase::Terminating), [vec![10.0; 2], vec![40.0; 12]].concat());
+    assert_eq!((record.pods[0].ready_min, record.pods[0].rollouts.1), (Some(3), 0));
+}
+
+/// During a rollout the autoscaler sees the pods of both versions: twice as many with half of the load each ask for as many as before. When
+/// the old ones end, those that are left have figures of half the load for one more window, which only stabilization helps against.
+#[test]
+fn the_autoscaler_sees_the_pods_of_both_versions() {
+    // 100 requests a second of 50 ms: 5 in flight, 1.25 at each of four pods, and 0.625 at each of eight for the minute in which new ones are
+    // not yet taken for available.
+    let update = "rolling_update: { max_surge: 100%, max_unavailable: 0, min_ready: 1m }";
+    let run = |down: &str| {
+        let pods = format!(
+            "replicas: 4, pre_stop: 2s, {READINESS}, {update}, autoscale: {{ max: 10, in_flight: 1.25, scale_down: {{ {down} }} }}"
+        );
+        let text =
+            scenario(20, &pods, ENDPOINTS, ROLLOUT).replace("constant: 1ms", "constant: 50ms").replace("duration: 2m", "duration: 4m");
+        let record = once(&text);
+        assert_eq!((record.pods[0].ready_max, record.pods[0].rollouts.1), (8, 1), "{:?}", record.pods[0]);
+        phases(&record, PodPhase::Terminating)
+    };
+    // Ready at 17 s, available at 77 s.
+    assert_eq!(run(""), [77.0; 4]);
+    let misled = run("window: 0s");
+    assert!(misled[..4] == [77.0; 4] && misled[4] == 90.0, "{misled:?}");
+}
+
 /// The strategy `Recreate`: nobody serves from the end of the old pods until the new ones listen.
 #[test]
 fn a_new_version_that_is_recreated_waits_for_the_last_old_pod() {

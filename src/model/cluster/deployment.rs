@@ -1,10 +1,11 @@
 //! The Deployment's controller: as many pods as are wanted, of the version that is wanted; and who goes first where there are too many.
 
 use super::Pod;
-use crate::control::rolling_update::{self, Limits, Pods};
+use crate::control::rolling_update::{self, Limits, Pods, ReplicaSet};
 use crate::model::world::World;
 use crate::units::Time;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 impl World {
     /// Compares what is there with what is wanted, and does the next step.
@@ -12,24 +13,62 @@ impl World {
         let now = self.now();
         self.cluster_mut().groups[group as usize].is_reconcile_due = false;
         let (pods, limits) = self.count_pods(group);
+        if self.rescale(group, &pods, &limits) {
+            return self.wake(group);
+        }
         let step = match self.cluster().plan.groups[group as usize].recreate {
             true => rolling_update::recreate(limits.replicas, &pods, self.old_that_end(group)),
             false => rolling_update::step(&limits, &pods),
         };
         self.delete_pods(group, step.delete_new, |pod, version| pod.version == version);
         self.delete_pods(group, step.deletes_old(), |pod, version| pod.version != version);
-        let mut created = 0;
-        while created < step.create_new && self.create_pod(group).is_some() {
-            self.cluster_mut().groups[group as usize].figures.created(now);
-            created += 1;
-        }
+        let version = self.cluster().groups[group as usize].version;
+        self.create_pods(group, version, step.create_new);
         let state = &mut self.cluster_mut().groups[group as usize];
-        if created < step.create_new {
-            state.figures.waits_for_slot();
-        }
         let is_done = pods.old == 0 && pods.new == limits.replicas && pods.new_available == limits.replicas;
         if is_done && let Some(begun) = state.rollout.take() {
             state.figures.rolled_out(now - begun, now);
+        }
+    }
+
+    /// Another number is wanted in the middle of a rollout: all versions grow or shrink before it goes on. Whether that has happened.
+    fn rescale(&mut self, group: u32, pods: &Pods, limits: &Limits) -> bool {
+        let plan = self.cluster().plan.clone();
+        let plan = &plan.groups[group as usize];
+        let state = &mut self.cluster_mut().groups[group as usize];
+        let before = std::mem::replace(&mut state.sized_for, limits.replicas);
+        let is_saturated = pods.new == limits.replicas && pods.new_available == limits.replicas;
+        if before == limits.replicas || plan.recreate || pods.old == 0 || is_saturated {
+            return false;
+        }
+        let mut sizes: BTreeMap<u32, u32> = BTreeMap::new();
+        for (_, pod) in self.cluster().pods_of(group).filter(|(_, pod)| !pod.is_terminating) {
+            *sizes.entry(pod.version).or_default() += 1;
+        }
+        let sets: Vec<ReplicaSet> = sizes.iter().map(|(&version, &size)| ReplicaSet { version, size }).collect();
+        let wanted = match sets[..] {
+            // Only one has pods: it gets all, be it the old one.
+            [only] => vec![ReplicaSet { size: limits.replicas, ..only }],
+            _ => rolling_update::rescale(&sets, &Limits::new(before, plan.max_surge, plan.max_unavailable), limits),
+        };
+        for ReplicaSet { version, size } in wanted {
+            let there = sizes[&version];
+            self.delete_pods(group, there.saturating_sub(size), |pod, _| pod.version == version);
+            self.create_pods(group, version, size.saturating_sub(there));
+        }
+        true
+    }
+
+    /// New pods of a version, as far as there are places for them.
+    fn create_pods(&mut self, group: u32, version: u32, count: u32) {
+        let now = self.now();
+        let mut created = 0;
+        while created < count && self.create_pod(group, version).is_some() {
+            self.cluster_mut().groups[group as usize].figures.created(now);
+            created += 1;
+        }
+        if created < count {
+            self.cluster_mut().groups[group as usize].figures.waits_for_slot();
         }
     }
 

@@ -14,8 +14,8 @@ use crate::scenario::OnTerm;
 use crate::units::{Span, Time};
 
 impl World {
-    /// A new pod, without a node yet; its slot. `None`: there is none for it.
-    pub(super) fn create_pod(&mut self, group: u32) -> Option<u32> {
+    /// A new pod of a version, without a node yet; its slot. `None`: there is none for it.
+    pub(super) fn create_pod(&mut self, group: u32, version: u32) -> Option<u32> {
         let now = self.now();
         let server = self.free_slot(group)?;
         let cluster = self.cluster_mut();
@@ -24,7 +24,7 @@ impl World {
         let probe = |of: &Option<super::plan::ProbePlan>| of.as_ref().map(|plan| plan.probe);
         let pod = Pod {
             birth: cluster.token(),
-            version: cluster.groups[group as usize].version,
+            version,
             created: now,
             node: NONE,
             phase: Phase::Pending,
@@ -58,7 +58,8 @@ impl World {
 
     /// A pod of the start: it has been running and ready for ever. Without room on the nodes it waits for some.
     pub(super) fn create_running_pod(&mut self, group: u32) {
-        let Some(server) = self.create_pod(group) else { return };
+        let version = self.cluster().groups[group as usize].version;
+        let Some(server) = self.create_pod(group, version) else { return };
         if !self.place_pod(server) {
             return;
         }

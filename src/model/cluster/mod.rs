@@ -141,6 +141,8 @@ pub(super) struct Pod {
 /// A Deployment.
 pub(super) struct Group {
     pub replicas: u32,
+    /// How many were wanted when the controller looked last.
+    sized_for: u32,
     pub version: u32,
     is_reconcile_due: bool,
     /// When the rollout under way began.
@@ -212,6 +214,7 @@ impl World {
         });
         let groups = plan.groups.iter().map(|group| Group {
             replicas: group.replicas,
+            sized_for: group.replicas,
             version: 0,
             is_reconcile_due: false,
             rollout: None,
