@@ -49,7 +49,8 @@ pub enum Phase {
     InService,
     /// Swallowed by a hang or a blackhole: only a timeout ends it.
     Lost,
-    /// Swallowed by a blackhole before there was a connection: the balancer's `connect_timeout` ends it.
+    /// Swallowed by a blackhole before there was a connection: the balancer's `connect_timeout` ends it; the first packet of a flow is sent
+    /// again.
     Unconnected,
     /// The result is under way back.
     Returning,

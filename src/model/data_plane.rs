@@ -6,6 +6,7 @@ mod connect;
 mod disconnect;
 mod express;
 mod find;
+mod flow;
 mod give_up;
 mod on_connection;
 mod route;

@@ -53,6 +53,8 @@ pub enum Event {
 
     /// The first packet of a connection reaches the next thing on its way. Of a connection.
     FirstPacket(Ref),
+    /// The first packet of a try that makes a connection of its own is sent again.
+    FlowAgain { attempt: Ref, repeats: u32 },
     /// The handshake of a connection is done.
     Established(Ref),
     /// A try reaches the end of its connection.
@@ -135,6 +137,7 @@ impl Packed {
             33 => Event::ResultOnConnection(slot),
             34 => Event::OpenerIsTold(slot),
             35 => Event::ConnectionTimer(slot),
+            36 => Event::FlowAgain { attempt: slot, repeats: number },
             40 => Event::Operates { operation: number },
             kind @ ClusterEvent::FIRST..=ClusterEvent::LAST => Event::Cluster(ClusterEvent::unpack(kind, number, slot)),
             _ => Event::WarmupEnds,
@@ -177,6 +180,7 @@ impl From<Event> for Packed {
             Event::ResultOnConnection(attempt) => of_slot(33, attempt),
             Event::OpenerIsTold(connection) => of_slot(34, connection),
             Event::ConnectionTimer(connection) => of_slot(35, connection),
+            Event::FlowAgain { attempt, repeats } => Packed::new(36, false, repeats, attempt),
             Event::Operates { operation } => of_number(40, operation),
         }
     }
@@ -218,6 +222,7 @@ mod tests {
             Event::ResultOnConnection(slot),
             Event::OpenerIsTold(slot),
             Event::ConnectionTimer(slot),
+            Event::FlowAgain { attempt: slot, repeats: number },
         ];
         assert!(events.iter().all(|event| Packed::from(*event).unpack() == *event));
     }

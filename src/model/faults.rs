@@ -204,7 +204,7 @@ impl World {
             }
             match self.attempts[attempt].phase {
                 Phase::Cancelled => self.free_attempt(attempt),
-                Phase::Unconnected if !is_crash || is_cut_off => {}
+                Phase::Unconnected if !is_crash || is_cut_off || self.is_flow(attempt) => {}
                 Phase::Queued | Phase::InService | Phase::Lost | Phase::Unconnected => {
                     self.attempts.retire(attempt);
                     if is_crash && !is_cut_off {

@@ -240,6 +240,7 @@ impl World {
             Event::Cluster(event) => self.cluster_event(event),
             Event::WarmupEnds => self.warmup_ends(),
             Event::FirstPacket(connection) => self.if_connected(connection, World::first_packet_arrives),
+            Event::FlowAgain { attempt, repeats } => self.flow_again(attempt, repeats),
             Event::Established(connection) => self.if_connected(connection, World::established),
             Event::OnConnection(attempt) => self.if_current(attempt, World::arrives_on_connection),
             Event::ResultOnConnection(attempt) => self.if_current(attempt, World::result_on_connection),

@@ -5,6 +5,7 @@ mod cluster;
 mod connections;
 mod detection;
 mod dns;
+mod flows;
 mod generator;
 mod instances;
 mod lost;

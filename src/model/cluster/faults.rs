@@ -160,6 +160,12 @@ impl World {
         self.servers[server as usize].rare.blackholes += 1;
         self.empty_server(server, strike, false);
         self.servers[server as usize].rare.blackholes -= 1;
+        // Packets of flows to a pod that is no more find nobody, and not the next one in its place.
+        for attempt in 0..self.attempts.capacity() {
+            if self.attempts[attempt].server == server && self.is_flow_unanswered(attempt) {
+                self.flow_fails(attempt);
+            }
+        }
     }
 
     // ---- Balancers on a node ------------------------------------------------------------------------------------------

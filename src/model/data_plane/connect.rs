@@ -16,7 +16,7 @@ use crate::units::Span;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// As Linux does: `tcp_syn_retries`.
-const FIRST_PACKET_REPEATS: u32 = 6;
+pub(super) const FIRST_PACKET_REPEATS: u32 = 6;
 
 impl World {
     // ---- Taking a connection ------------------------------------------------------------------------------------------

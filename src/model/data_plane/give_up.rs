@@ -20,18 +20,22 @@ impl World {
         if !self.requests.is_current(timed_out) {
             return;
         }
-        let request = timed_out.index;
+        self.client_gives_up(timed_out.index, Failure::Timeout);
+    }
+
+    /// A client gives up on a try.
+    pub(super) fn client_gives_up(&mut self, request: u32, failure: Failure) {
         let attempt = self.requests[request].attempt;
         let strike = self.blame_attempt(attempt);
         if self.requests[request].is_counted && self.is_at_server(attempt) {
-            self.recorder.attempts.fail(Failure::Timeout);
+            self.recorder.attempts.fail(failure);
         }
         if self.ways.is_some() {
             self.place_given_up(attempt);
         }
         self.keep_tried_for_client(attempt);
         self.abandon(attempt, 0);
-        self.attempt_failed(request, Failure::Timeout, strike);
+        self.attempt_failed(request, failure, strike);
     }
 
     pub(in crate::model) fn keep_tried_for_client(&mut self, attempt: u32) {
@@ -240,6 +244,9 @@ impl World {
         let first = self.hop_place(index, 0);
         let open = usize::from(self.attempts[index].open_hops);
         let Some(depth) = (0..open).find(|depth| self.hops[first + depth].token == token) else { return };
+        if is_connect && self.attempts[index].phase != Phase::Unconnected {
+            return; // The connection was made after all.
+        }
         if self.balancers[self.hops[first + depth].balancer as usize].is_l4 {
             return self.flow_is_forgotten(index, depth);
         }

@@ -81,6 +81,7 @@ impl World {
         if self.connections.seat(attempt, open_hops).is_some() {
             return;
         }
+        self.first_packet_of_flow_is_lost(attempt);
         for depth in (0..open_hops).rev() {
             let hop = self.hops[self.hop_place(attempt, depth)];
             let balancer = &self.balancers[hop.balancer as usize];
