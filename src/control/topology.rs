@@ -97,13 +97,16 @@ fn count(hints: &[u32], zone: u32) -> usize {
     hints.iter().filter(|hint| **hint == zone).count()
 }
 
+/// Zones, and how many endpoints each gives or receives.
+type Moves = Vec<(u32, u32)>;
+
 /// How many endpoints zones give to others, and how many they receive. One is moved where that brings both sides nearer to their part, at
 /// least one of them by a whole endpoint.
-fn exchange(allocations: &[Allocation], hints: &[u32]) -> (Vec<(u32, u32)>, Vec<(u32, u32)>) {
+fn exchange(allocations: &[Allocation], hints: &[u32]) -> (Moves, Moves) {
     let beyond = |allocation: &Allocation| count(hints, allocation.zone) as f64 - allocation.desired;
     let mut over: Vec<f64> = allocations.iter().map(|allocation| beyond(allocation).max(0.0)).collect();
     let mut under: Vec<f64> = allocations.iter().map(|allocation| (-beyond(allocation)).max(0.0)).collect();
-    let none = || allocations.iter().map(|allocation| (allocation.zone, 0)).collect::<Vec<_>>();
+    let none = || allocations.iter().map(|allocation| (allocation.zone, 0)).collect::<Moves>();
     let (mut giving, mut receiving) = (none(), none());
     while let (Some(from), Some(to)) = (most(&over), most(&under)) {
         let (more, less) = (over[from], under[to]);
