@@ -8,6 +8,7 @@ use super::selector::Selector;
 use super::sheet::{Field, Item};
 use super::view::{Reader, View};
 use crate::control::defaults::hpa;
+use crate::document::Value;
 use crate::error::did_you_mean;
 
 pub fn read(reader: &Reader, objects: &[Object], deployments: &mut [Deployment]) {
@@ -155,11 +156,21 @@ fn scaling(rules: &View, key: &'static str) -> Option<Field> {
         fields.push(Field::new("window", format!("{window}s")));
     }
     if let Some(list) = rules.get("policies") {
+        if matches!(&list.node.value, Value::List(items) if items.is_empty()) {
+            list.error_help("has no policy", "write one, or leave `policies` out for the default of Kubernetes");
+        }
         let policies = list.items().into_iter().filter_map(|policy| {
-            let is_percent = policy.get("type")?.one_of(&[("Pods", false), ("Percent", true)])?;
-            let value_of = policy.get("value")?;
+            let must = |field: &str| {
+                let found = policy.get(field);
+                if found.is_none() {
+                    policy.error_help(format!("has no `{field}`"), "such as `{ type: Percent, value: 100, periodSeconds: 15 }`");
+                }
+                found
+            };
+            let is_percent = must("type")?.one_of(&[("Pods", false), ("Percent", true)])?;
+            let value_of = must("value")?;
             let value = value_of.whole(1, 100_000)?;
-            let period = policy.get("periodSeconds")?.seconds(1)?;
+            let period = must("periodSeconds")?.seconds(1)?;
             if is_percent && value > 100 {
                 value_of.warning(format!("is {value} percent, taken for 100"), "a share in a scenario goes up to 100%");
             }
