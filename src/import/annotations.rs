@@ -131,10 +131,17 @@ pub fn of_group(view: &View, is_application: bool) -> OfGroup {
             }
             "load_balancing.cross_zone.enabled" => match value.as_str() {
                 "use_load_balancer_configuration" => {}
-                "false" if is_application => unread(view, &name, &value),
-                _ => out.cross_zone = Some(is_true(view, &name, &value)),
+                "true" | "false" => out.cross_zone = Some(value == "true"),
+                _ => view.error(format!("`{name}` is `{value}`; it is true, false or use_load_balancer_configuration")),
             },
             _ => unread(view, &name, &value),
+        }
+    }
+    if is_application && out.cross_zone == Some(false) {
+        out.fields.push(Field::new("cross_zone", false).note(note));
+        if is_sticky {
+            let help = "an Application Load Balancer keeps nobody on a target within one zone; AWS takes only the one or the other";
+            view.error_help("has `stickiness.enabled=true` with `load_balancing.cross_zone.enabled=false`", help);
         }
     }
     if is_sticky {

@@ -148,7 +148,7 @@ pub struct LoadBalancer {
     /// Zones in which it has nodes. Default: those of the nodes or servers behind it.
     #[serde(default)]
     pub zones: Vec<String>,
-    /// Its nodes use the targets of all zones. Default: true (network: false).
+    /// Its nodes use the targets of all zones (application: always, but for target groups that say otherwise). Default: true (network: false).
     #[serde(default)]
     pub cross_zone: Option<bool>,
     /// Nodes in each zone, each with an address, counts and checks of its own. Default: 1.

@@ -15,6 +15,7 @@ mod properties;
 mod rules;
 mod semantics;
 mod slow_start;
+mod target_groups;
 mod theory;
 mod trial;
 mod weights;

@@ -43,6 +43,9 @@ pub struct TargetGroup {
     /// From the change of a pod or node to its registration or deregistration. Default: uniform from 500ms to 3s.
     #[serde(default)]
     pub registration: Option<Distribution>,
+    /// Nodes use the targets of all zones, or those of their own alone. Default: as the load balancer says.
+    #[serde(default)]
+    pub cross_zone: Option<bool>,
     /// How many of the targets must be healthy: with fewer, all are used. Default: 1.
     #[serde(default)]
     pub minimum_healthy: Option<Amount>,

@@ -1,7 +1,7 @@
 //! Ingresses: an Application Load Balancer that the AWS controller makes, or ingress-nginx in the cluster.
 
 use super::cluster::delay;
-use super::load_balancers::{Address, Application, Group, Line, addresses, shared_cookies, shared_cookies_of_rules};
+use super::load_balancers::{Address, Application, Group, Line, addresses, reach, shared_cookies, shared_cookies_of_rules};
 use super::targets::{Product, Targets, idle_timeout, sticky};
 use super::text::{Field, Part, Place, flow};
 use super::things::{NGINX, Thing, block_item};
@@ -110,8 +110,7 @@ impl<'a> Walk<'a> {
         };
         let comment = vec![
             format!("Ingress {}: an Application Load Balancer that the AWS controller makes. Its targets are {to};", names.join(" and ")),
-            "each of its nodes looks at requests by itself, and uses the targets of all zones. What no rule matches is answered 404."
-                .to_owned(),
+            format!("each of its nodes looks at requests by itself, and uses {}. What no rule matches is answered 404.", reach(&groups)),
         ];
         self.application(Application {
             thing,
@@ -136,7 +135,8 @@ impl<'a> Walk<'a> {
         let gate = settings.readiness_gates.then(|| blocks.services()[service].deployment().to_owned());
         let place = Place::of(blocks.document, block_item("kubernetes", "ingresses", *ingress));
         let name = needed.name(blocks.ingresses(), number);
-        Some(Group { name, product: Product::ControllerAlb, place, targets, cross_zone: alb::CROSS_ZONE, gate })
+        let cross_zone = settings.cross_zone.unwrap_or(alb::CROSS_ZONE);
+        Some(Group { name, product: Product::ControllerAlb, place, targets, cross_zone, gate })
     }
 
     // ---- ingress-nginx ------------------------------------------------------------------------------------------------

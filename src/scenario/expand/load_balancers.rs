@@ -44,6 +44,16 @@ pub(super) struct Group<'a> {
     pub gate: Option<String>,
 }
 
+/// Whose targets the nodes of an Application Load Balancer use.
+pub(super) fn reach(groups: &[Group]) -> String {
+    let own: Vec<&str> = groups.iter().filter(|group| !group.cross_zone).map(|group| group.name.as_str()).collect();
+    match own.len() {
+        0 => "the targets of all zones".to_owned(),
+        n if n == groups.len() => "the targets of its own zone alone".to_owned(),
+        _ => format!("the targets of all zones, and of {} those of its own alone", own.join(" and ")),
+    }
+}
+
 /// A line of `rules`.
 pub(super) struct Line {
     /// Fields in front of the action.
@@ -108,16 +118,15 @@ impl<'a> Walk<'a> {
             forward: listener.default.iter().map(|(name, weight)| (place_of(name), *weight)).collect(),
             rest: of_listener.copy("respond").into_iter().collect(),
         });
-        let cross_zone = balancer.cross_zone.unwrap_or(alb::CROSS_ZONE);
         let at = self.parts.parts.len();
-        let groups = names.iter().filter_map(|name| self.group_of_aws(name, Product::Alb, cross_zone)).collect();
+        let groups: Vec<Group> = names.iter().filter_map(|name| self.group_of_aws(name, Product::Alb, alb::CROSS_ZONE)).collect();
         let proxies = self.parts.parts.split_off(at);
         let base = blocks.name_of(thing);
         let comment = vec![format!(
-            "Application Load Balancer {}, port {}: each of its nodes looks at requests by itself{}.",
+            "Application Load Balancer {}, port {}: each of its nodes looks at requests by itself, and uses {}.",
             balancer.name,
             listener.port(),
-            if cross_zone { ", and uses the targets of all zones" } else { "" }
+            reach(&groups)
         )];
         self.application(Application {
             thing,
@@ -167,6 +176,7 @@ impl<'a> Walk<'a> {
             }
         };
         let place = Place::of(blocks.document, block_item("aws", "target_groups", index));
+        let cross_zone = group.cross_zone.unwrap_or(cross_zone);
         Some(Group { name: name.to_owned(), product, place, targets, cross_zone, gate: None })
     }
 

@@ -111,7 +111,8 @@ pub(super) fn fields(product: Product, place: &Place, targets: &Targets, cross_z
     let mut fields = vec![Field::names("targets", &targets.names)];
     fields.push(algorithm(product, place));
     if !cross_zone {
-        let why = if product.is_application() { "cross-zone is off" } else { "cross-zone is off, the default of an NLB" };
+        let is_said = product.is_application() || place.has("cross_zone");
+        let why = if is_said { "cross-zone is off" } else { "cross-zone is off, the default of an NLB" };
         fields.push(Field::new("own_zone_only", true).note(why));
     }
     if targets.are_registered {

@@ -34,6 +34,9 @@ pub struct Ingress {
     /// Zones in which the load balancer has a node (alb). Default: those of the cluster's nodes.
     #[serde(default)]
     pub zones: Vec<String>,
+    /// The load balancer's nodes use the targets of all zones, or those of their own alone (alb). Default: true.
+    #[serde(default)]
+    pub cross_zone: Option<bool>,
     /// How a target is chosen (alb). Default: round_robin.
     #[serde(default)]
     pub algorithm: TargetAlgorithm,

@@ -105,6 +105,10 @@ impl Check<'_, '_> {
                     "write `listeners: [{ default: { web: 1 } }]`",
                 );
             }
+            if balancer.kind == LoadBalancerType::Application && balancer.cross_zone == Some(false) {
+                let help = "a target group may have it off: `cross_zone: false` there";
+                self.error_help(&path.field("cross_zone"), "is false; an application load balancer has it always on", help);
+            }
             let range = match balancer.kind {
                 LoadBalancerType::Application => alb::IDLE_TIMEOUT_RANGE,
                 LoadBalancerType::Network => nlb::TCP_IDLE_TIMEOUT_RANGE,
@@ -196,6 +200,7 @@ impl Check<'_, '_> {
             LoadBalancerType::Application => {
                 let why = format!("is for network load balancers, and `{name}` is an application one");
                 self.not_for(path, &["on_unhealthy", "on_deregistered"], &why);
+                self.one_zone_sticky(path, group.cross_zone, group.sticky.is_some());
                 if group.sticky == Some(TargetSticky::SourceIp) {
                     self.error_help(&path.field("sticky"), why, "an application load balancer knows cookies: `sticky: { lb_cookie: 1d }`");
                 }
@@ -204,6 +209,10 @@ impl Check<'_, '_> {
         };
         if let Some(check) = &group.health_check {
             self.target_check(&path.field("health_check"), check, product);
+        }
+        if group.cross_zone == Some(false) && self.blocks.zones_of(balancer).is_empty() {
+            let help = "give the load balancer `zones`, or its targets a `zone`";
+            self.warning(&path.field("cross_zone"), format!("changes nothing: `{name}` stands in no zone"), help);
         }
     }
 }

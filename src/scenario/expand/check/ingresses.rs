@@ -9,9 +9,10 @@ use crate::scenario::{CookieSticky, Ingress, IngressClass, IngressPath, PathType
 use std::collections::BTreeMap;
 
 /// Settings of class alb.
-const OF_ALB: [&str; 11] = [
+const OF_ALB: [&str; 12] = [
     "target_type",
     "zones",
+    "cross_zone",
     "algorithm",
     "anomaly_mitigation",
     "health_check",
@@ -106,6 +107,7 @@ impl Check<'_, '_> {
         self.range(&path.field("idle_timeout"), ingress.idle_timeout, alb::IDLE_TIMEOUT_RANGE);
         self.algorithm(path, ingress.algorithm, ingress.anomaly_mitigation, ingress.slow_start);
         self.gates(path, ingress.readiness_gates, ingress.target_type);
+        self.one_zone_sticky(path, ingress.cross_zone, ingress.sticky.is_some());
     }
 
     fn path(&mut self, at: &Path, path: &IngressPath, ingress: &Ingress) {

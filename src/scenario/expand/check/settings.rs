@@ -87,6 +87,15 @@ impl Check<'_, '_> {
         self.range(&path.field("slow_start"), slow_start, alb::SLOW_START_RANGE);
     }
 
+    /// Targets of an application load balancer that are those of one zone. Source: Application Load Balancers user guide, cross-zone load
+    /// balancing for target groups.
+    pub(super) fn one_zone_sticky(&mut self, path: &Path, cross_zone: Option<bool>, is_sticky: bool) {
+        if cross_zone == Some(false) && is_sticky {
+            let help = "a user may come to the node of another zone, where its target is not used; AWS takes only the one or the other";
+            self.error_help(&path.field("sticky"), "does not go with `cross_zone: false`", help);
+        }
+    }
+
     pub(super) fn cookie(&mut self, path: &Path, sticky: CookieSticky) {
         let (name, span) = match sticky {
             CookieSticky::LbCookie(span) => ("lb_cookie", span),
