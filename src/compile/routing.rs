@@ -11,8 +11,8 @@ use crate::model::dns::DnsPlan;
 use crate::model::plan::{BalancerPlan, CheckPlan, RoutingPlan, ServerPlan, StickyPlan, TargetRef};
 use crate::policy::slow_start;
 use crate::scenario::{
-    Abandoned, Amount, Balancer, Discipline, Dns, HealthCheck, Initially, IntervalFrom, Phase, Scenario, ServerGroup, Shape, SlowStart,
-    Sticky, WhenNone,
+    Abandoned, Balancer, Discipline, Dns, HealthCheck, Initially, IntervalFrom, MinimumHealthy, Phase, Scenario, ServerGroup, Shape,
+    SlowStart, Sticky, WhenNone,
 };
 use std::collections::BTreeMap;
 
@@ -71,9 +71,8 @@ pub(super) fn compile_balancer(
     })
 }
 
-/// A share of the targets, and one of them at least.
-fn dns_minimum(amount: Amount) -> Minimum {
-    let given = amount.minimum();
+/// A share of the targets is one of them at least.
+fn dns_minimum(MinimumHealthy(given): MinimumHealthy) -> Minimum {
     Minimum { count: given.count.or(Minimum::default().count), ..given }
 }
 

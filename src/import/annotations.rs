@@ -82,6 +82,49 @@ fn is_true(view: &View, name: &str, value: &str) -> bool {
     value == "true"
 }
 
+/// `off`, or a number from 1 to the most.
+fn number_or_off(view: &View, name: &str, value: &str, most: u32) -> Option<Option<u32>> {
+    if value == "off" {
+        return Some(None);
+    }
+    let number = value.parse::<u32>().ok().filter(|number| (1..=most).contains(number));
+    if number.is_none() {
+        let range = if most == 100 { "from 1 to 100" } else { "from 1 up" };
+        view.error(format!("`{name}` is `{value}`; it is `off` or a number {range}"));
+    }
+    number.map(Some)
+}
+
+/// `target_group_health.<action>.minimum_healthy_targets.count` and `.percentage`: not given, `off`, or a number.
+#[derive(Clone, Copy, Default)]
+struct Minimum {
+    count: Option<Option<u32>>,
+    percent: Option<Option<u32>>,
+}
+
+impl Minimum {
+    fn take(&mut self, view: &View, name: &str, value: &str) {
+        if name.ends_with(".percentage") {
+            self.percent = number_or_off(view, name, value, 100);
+        } else if name.contains(".unhealthy_state_routing.") && value == "off" {
+            view.error_help(format!("`{name}` is `off`"), "AWS takes a number from 1 up");
+        } else {
+            self.count = number_or_off(view, name, value, u32::MAX);
+        }
+    }
+
+    /// As the scenario has it: a count of 1 is what AWS asks for where only the percentage is given.
+    fn field(self, key: &'static str) -> Option<Field> {
+        let percent = self.percent.flatten();
+        Some(match (self.count, percent) {
+            (None, None) => return None,
+            (None, Some(percent)) => Field::new(key, format!("{percent}%")),
+            (Some(count), None) => Field::new(key, count.unwrap_or(0)),
+            (Some(count), Some(percent)) => Field::new(key, format!("{{ count: {}, share: {percent}% }}", count.unwrap_or(0))),
+        })
+    }
+}
+
 /// What a target group's attributes come to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OfGroup {
@@ -96,6 +139,7 @@ pub fn of_group(view: &View, is_application: bool) -> OfGroup {
     let mut is_sticky = false;
     let mut sticky_type = if is_application { "lb_cookie" } else { "source_ip" }.to_owned();
     let (mut lb_cookie, mut app_cookie) = (86_400, 86_400);
+    let (mut routing, mut dns) = (Minimum::default(), Minimum::default());
     let mut push = |field: Field| out.fields.push(field.note(note));
     for (name, value) in attributes(view) {
         match name.as_str() {
@@ -134,9 +178,15 @@ pub fn of_group(view: &View, is_application: bool) -> OfGroup {
                 "true" | "false" => out.cross_zone = Some(value == "true"),
                 _ => view.error(format!("`{name}` is `{value}`; it is true, false or use_load_balancer_configuration")),
             },
+            "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count"
+            | "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage" => routing.take(view, &name, &value),
+            "target_group_health.dns_failover.minimum_healthy_targets.count"
+            | "target_group_health.dns_failover.minimum_healthy_targets.percentage" => dns.take(view, &name, &value),
             _ => unread(view, &name, &value),
         }
     }
+    let minima = [routing.field("minimum_healthy"), dns.field("minimum_healthy_dns")];
+    out.fields.extend(minima.into_iter().flatten().map(|field| field.note(note)));
     if is_application && out.cross_zone == Some(false) {
         out.fields.push(Field::new("cross_zone", false).note(note));
         if is_sticky {

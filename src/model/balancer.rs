@@ -28,6 +28,8 @@ pub struct Balancer {
     barred: Vec<u8>,
     when_none: WhenNone,
     dns_minimum: Minimum,
+    /// Its checks say what is well, also of a balancer among the targets.
+    is_checked: bool,
     pub sticky: Option<Sticky>,
     /// Its answers may bind users: to a target, or to what a rule drew.
     pub binds: bool,
@@ -113,6 +115,7 @@ impl Balancer {
             routing,
             when_none: plan.when_none,
             dns_minimum: plan.routing.dns_minimum,
+            is_checked: plan.check.is_some(),
             sticky: plan.sticky.map(Sticky::new),
             binds: plan.sticky.is_some() || plan.routing.rules.iter().any(|rule| rule.action.binds()),
             retries,
@@ -218,6 +221,11 @@ impl Balancer {
         self.is_in_use(target) && self.is_healthy[target as usize]
     }
 
+    /// Whether nothing but its checks says what is well. A name goes by what is behind its records, too.
+    pub fn goes_by_checks(&self) -> bool {
+        self.is_checked && !self.is_name()
+    }
+
     /// Whether a name may lead to it. `healthy`: of each target in use, what is well there. The targets of rules are target groups.
     pub fn has_enough(&self, healthy: &[u32]) -> bool {
         match self.rules() {
@@ -238,9 +246,9 @@ impl Balancer {
         let everybody = match self.when_none {
             WhenNone::Fail => false,
             WhenNone::All => healthy == 0,
-            WhenNone::Panic(amount) => {
+            WhenNone::Panic(minimum) => {
                 let registered = in_use.iter().filter(|in_use| **in_use).count() as u32;
-                !amount.minimum().is_met(Pool { registered, healthy: healthy as u32 })
+                !minimum.0.is_met(Pool { registered, healthy: healthy as u32 })
             }
         };
         let is_healthy = &self.is_healthy;

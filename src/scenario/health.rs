@@ -1,6 +1,6 @@
 //! `health_check`: how a balancer finds out who is alive.
 
-use super::Amount;
+use super::MinimumHealthy;
 use crate::document::from_text;
 use crate::units::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -47,9 +47,9 @@ pub struct HealthCheck {
     /// What happens to requests when no target is healthy. Default: fail.
     #[serde(default)]
     pub when_none: WhenNone,
-    /// How many of the targets must be healthy for a name (`dns`) to lead here, at least one. Default: 1.
+    /// How many of the targets must be healthy for a name (`dns`) to lead here; 0: it always does. Default: 1.
     #[serde(default)]
-    pub dns_minimum: Option<Amount>,
+    pub dns_minimum: Option<MinimumHealthy>,
     /// An HTTP check waits in the server's queue like a request. Default: false, it is answered at once.
     #[serde(default)]
     pub checks_queue: bool,
@@ -160,6 +160,6 @@ pub enum WhenNone {
     Fail,
     /// No healthy target: all are used.
     All,
-    /// Fewer healthy targets than this number or share of them: all are used.
-    Panic(Amount),
+    /// Fewer healthy targets than this number or share of them (`{ count: 2, share: 50% }`: than either): all are used.
+    Panic(MinimumHealthy),
 }

@@ -20,7 +20,7 @@ pub mod servers;
 pub mod trace;
 pub mod variants;
 
-pub use amount::Amount;
+pub use amount::{Amount, MinimumHealthy};
 pub use autoscale::*;
 pub use aws::*;
 pub use balancers::*;

@@ -68,3 +68,75 @@ fn a_zone_without_targets_answers_503_and_leaves_dns() {
     assert_eq!((both.requests.failed(), a, b), (0, 20_000, 20_000));
     assert!((3999..=6001).contains(&c), "{c} answers with zone c");
 }
+
+/// Failed requests from the second on, of 200 a second.
+fn failed_from(run: &RunRecord, second: usize) -> u64 {
+    let bins = &run.timeline.bins;
+    bins[bins.len() * second / 100..].iter().map(|bin| bin.failed).sum()
+}
+
+const QUICK: &str = ", health_check: { interval: 5s, timeout: 2s }";
+
+fn crashed(servers: &[&str]) -> String {
+    let list: Vec<String> = servers.iter().map(|server| format!("{{ crash: {{ server: {server}, at: 10s }} }}")).collect();
+    format!("listeners: [{{ default: {{ web: 1 }} }}] }}]\nfaults: [{}]\n# ", list.join(", "))
+}
+
+/// Two of the eight targets of a zone are well. Whichever of the two minima is not met, the node sends to all: six of eight requests fail.
+/// Source: Application Load Balancers user guide, Target group health.
+#[test]
+fn a_node_sends_to_all_where_either_minimum_is_not_met() {
+    let faults = crashed(&["large-1", "large-2", "large-3", "large-4", "large-5", "large-6", "small"]);
+    let late = |minimum: &str| {
+        let group = format!("{QUICK}, {minimum}, minimum_healthy_dns: 0, cross_zone: false");
+        failed_from(&run(&group, &format!("type: application, zones: [b], {faults}")), 60)
+    };
+    let all_used = |failed: u64| failed.abs_diff(6000) <= 8;
+    assert_eq!([late("minimum_healthy: 2"), late("minimum_healthy: 25%"), late("minimum_healthy: { count: 2, share: 25% }")], [0; 3]);
+    assert!(all_used(late("minimum_healthy: { count: 3, share: 25% }")) && all_used(late("minimum_healthy: { count: 2, share: 26% }")));
+}
+
+/// Of zone a nobody is left, and its node fails open: its clients' requests fail as long as the name leads there.
+#[test]
+fn a_zone_stays_in_dns_where_its_minimum_is_off() {
+    let late = |dns: &str| {
+        let group = format!("{QUICK}, cross_zone: false, minimum_healthy_dns: {dns}");
+        failed_from(&run(&group, &format!("type: application, {}", crashed(&["small"]))), 60)
+    };
+    // Seen after two checks 5 s apart, and by the name after three 10 s apart: before 50 s.
+    assert_eq!([late("1"), late("50%"), late("{ count: 0, share: 1% }")], [0; 3]);
+    // Half of 8,000 requests: five standard deviations are 224.
+    assert!(late("0").abs_diff(4000) < 224, "{}", late("0"));
+}
+
+/// One of the eight targets of zone b is well, and both of zone a.
+#[test]
+fn a_zone_leaves_dns_where_either_minimum_is_not_met() {
+    let faults = crashed(&["large-1", "large-2", "large-3", "large-4", "large-5", "large-6", "large-7"]);
+    let small = |dns: &str| {
+        let group = format!("{QUICK}, cross_zone: false, minimum_healthy_dns: {dns}");
+        run(&group, &format!("type: application, {faults}")).servers[..2].iter().map(|server| server.attempts).sum::<u64>()
+    };
+    // Half of all, give or take five standard deviations; or all of those from 50 s on at the latest.
+    assert!(small("{ count: 1, share: 12% }").abs_diff(10_000) < 354);
+    assert!(small("{ count: 2, share: 12% }") > 14_646 && small("{ count: 1, share: 13% }") > 14_646);
+}
+
+/// What is healthy is what the target group's checks find: a proxy that answers TCP is, though nobody behind it lives.
+#[test]
+fn a_record_evaluates_the_health_that_the_checks_of_the_targets_find() {
+    let failed = |check: &str| {
+        let text = format!(
+            "duration: 200s\nwarmup: 100s\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 20/s }} }}, requests: [{{ work: {{ constant: 1us }} }}] }}]\n\
+             servers: [{{ name: web, zone: a }}, {{ name: spare }}]\nfaults: [{{ crash: {{ server: web }} }}]\n\
+             balancers: [{{ name: edge, targets: [web], health_check: {{ http: /, interval: 5s }} }}, {{ name: other, targets: [spare] }}]\naws:\n  \
+             records: [{{ name: shop.example, routing: failover, to: [shop, other], health_check: {{ interval: 10s }} }}]\n  \
+             target_groups: [{{ name: web, targets: [edge], health_check: {{ {check}, interval: 10s }} }}]\n  \
+             load_balancers: [{{ name: shop, type: network, cross_zone: true, listeners: [{{ default: {{ web: 1 }} }}] }}]\nentry: shop.example\n"
+        );
+        let run = once(&text);
+        (run.requests.failed(), failed_by(&run, Failure::NoServer))
+    };
+    assert_eq!(failed("http: /"), (0, 0));
+    assert_eq!(failed("tcp: {}"), (2001, 2001));
+}

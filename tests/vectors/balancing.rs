@@ -68,7 +68,7 @@ pub fn panic_threshold(row: &Row) -> Judged {
     else {
         return unknown("hosts and threshold are not numbers");
     };
-    let mut balancer = balancer(hosts as usize, Algorithm::default(), WhenNone::Panic(Amount::Share(Share(percent / 100.0))), None);
+    let mut balancer = balancer(hosts as usize, Algorithm::default(), WhenNone::Panic(Amount::Share(Share(percent / 100.0)).into()), None);
     if let Some(healthy) = row.input.get("healthy").and_then(Json::count) {
         (0..hosts).for_each(|host| balancer.set_healthy(host, host < healthy));
         let expected = match row.expected.get("pick") {

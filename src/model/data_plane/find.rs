@@ -16,8 +16,8 @@ use crate::scenario::Failure;
 use std::collections::BTreeMap;
 
 impl World {
-    /// Whether a balancer is a good answer of a name: enough of its targets are taken for well, down to servers, by whoever sends to them,
-    /// and so it is with each of its target groups. A load balancer that sends to all because nobody is healthy is none.
+    /// Whether a balancer is a good answer of a name: enough of its targets are taken for well by its checks (or else by whoever sends to
+    /// servers behind them), and so it is with each of its target groups. A load balancer that sends to all because nobody is healthy is none.
     /// Source: Route 53 developer guide, Evaluate target health; Application Load Balancers user guide, Target group health.
     pub(in crate::model) fn can_serve(&self, balancer: u32) -> bool {
         self.serves(balancer, &mut BTreeMap::new())
@@ -33,6 +33,7 @@ impl World {
             balancer.is_well(target)
                 && match balancer.to[target as usize] {
                     TargetRef::Server(_) => true,
+                    TargetRef::Balancer(_) if balancer.goes_by_checks() => true,
                     TargetRef::Balancer(inner) => self.serves(inner, known),
                 }
         };

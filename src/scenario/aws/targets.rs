@@ -1,7 +1,7 @@
 //! `aws.target_groups`: what load balancers send to, and what the blocks say alike of targets.
 
 use crate::dist::Distribution;
-use crate::scenario::{Amount, Established, StatusRange, Tcp};
+use crate::scenario::{Established, MinimumHealthy, StatusRange, Tcp};
 use crate::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,10 +48,10 @@ pub struct TargetGroup {
     pub cross_zone: Option<bool>,
     /// How many of the targets must be healthy: with fewer, all are used. Default: 1.
     #[serde(default)]
-    pub minimum_healthy: Option<Amount>,
-    /// How many must be healthy for the zone to stay in DNS; no fewer than `minimum_healthy`. Default: 1.
+    pub minimum_healthy: Option<MinimumHealthy>,
+    /// How many must be healthy for the zone to stay in DNS; no fewer than `minimum_healthy`, or 0: it always stays. Default: 1.
     #[serde(default)]
-    pub minimum_healthy_dns: Option<Amount>,
+    pub minimum_healthy_dns: Option<MinimumHealthy>,
     /// What becomes of the connections to a target that turns unhealthy (network). Default: reset.
     #[serde(default)]
     pub on_unhealthy: Option<Established>,

@@ -5,7 +5,7 @@ use super::{Checker, item};
 use crate::document::Path;
 use crate::error::did_you_mean;
 use crate::policy::Algorithm;
-use crate::scenario::{Amount, Balancer, HealthCheck, IntervalFrom, Sticky, WhenNone};
+use crate::scenario::{Balancer, HealthCheck, IntervalFrom, MinimumHealthy, Sticky, WhenNone};
 use crate::units::{Share, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,19 +156,21 @@ impl Checker<'_> {
     /// How many targets must be well, for the balancer and for names that lead to it.
     fn minimum(&mut self, path: &Path, check: &HealthCheck) {
         let path = path.field("dns_minimum");
-        if matches!(check.dns_minimum, Some(Amount::Count(0) | Amount::Share(Share(0.0)))) {
-            self.error(&path, "is 0; a name leads to where at least one target is healthy");
+        let Some(MinimumHealthy(dns)) = check.dns_minimum else { return };
+        if dns.share == Some(Share(0.0)) {
+            let help = "for a name to lead here whatever is healthy, write `0`";
+            self.error_help(&path, "has a share of 0%; a name leads to where at least one target is healthy", help);
         }
-        let (Some(dns), WhenNone::Panic(routing)) = (check.dns_minimum, check.when_none) else { return };
-        let is_less = match (dns, routing) {
-            (Amount::Count(dns), Amount::Count(routing)) => dns < routing,
-            (Amount::Share(dns), Amount::Share(routing)) => dns.0 < routing.0,
-            _ => false,
+        let WhenNone::Panic(MinimumHealthy(routing)) = check.when_none else { return };
+        let counts = dns.count.zip(routing.count).filter(|(dns, routing)| dns < routing && *dns > 0);
+        let shares = dns.share.zip(routing.share).filter(|(dns, routing)| dns.0 < routing.0);
+        let (dns, routing) = match (counts, shares) {
+            (Some((dns, routing)), _) => (dns.to_string(), routing.to_string()),
+            (None, Some((dns, routing))) => (dns.to_string(), routing.to_string()),
+            (None, None) => return,
         };
-        if is_less {
-            let help = "a name is to leave before all targets are used, whatever their health; AWS asks for it";
-            self.error_help(&path, format!("is {dns}, less than the {routing} below which all targets are used"), help);
-        }
+        let help = "a name is to leave before all targets are used, whatever their health; AWS asks for it";
+        self.error_help(&path, format!("is {dns}, less than the {routing} below which all targets are used"), help);
     }
 
     fn sticky(&mut self, path: &Path, sticky: &Sticky) {

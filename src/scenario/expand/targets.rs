@@ -205,8 +205,9 @@ fn health_check(product: Product, place: &Place) -> Field {
     take("healthy_threshold", "healthy_after", &defaults.healthy);
     take("unhealthy_threshold", "unhealthy_after", &defaults.unhealthy);
     let when_none = match place.get("minimum_healthy") {
-        Some(share) => {
-            Field::new("when_none", format!("{{ panic: {} }}", share.to_yaml())).given("panic", place.path.field("minimum_healthy"))
+        Some(minimum) => {
+            let text = format!("{{ panic: {} }}", minimum.to_yaml());
+            Field::new("when_none", text).given("panic", place.path.field("minimum_healthy"))
         }
         None => Field::new("when_none", "all"),
     };

@@ -2,7 +2,7 @@
 
 use super::NetworkLoadBalancer;
 use crate::dist::Distribution;
-use crate::scenario::{CookieSticky, TargetAlgorithm, TargetCheck, TargetType, Tls};
+use crate::scenario::{CookieSticky, MinimumHealthy, TargetAlgorithm, TargetCheck, TargetType, Tls};
 use crate::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,6 +37,12 @@ pub struct Ingress {
     /// The load balancer's nodes use the targets of all zones, or those of their own alone (alb). Default: true.
     #[serde(default)]
     pub cross_zone: Option<bool>,
+    /// How many targets of a service must be healthy (alb): with fewer, all are used. Default: 1.
+    #[serde(default)]
+    pub minimum_healthy: Option<MinimumHealthy>,
+    /// How many must be healthy for the zone to stay in DNS (alb); no fewer than `minimum_healthy`, or 0: it always stays. Default: 1.
+    #[serde(default)]
+    pub minimum_healthy_dns: Option<MinimumHealthy>,
     /// How a target is chosen (alb). Default: round_robin.
     #[serde(default)]
     pub algorithm: TargetAlgorithm,

@@ -1,7 +1,7 @@
 //! `kubernetes.services`: names for the pods of a deployment.
 
 use crate::dist::Distribution;
-use crate::scenario::{Established, Prefer, TargetCheck, TargetType, TrafficPolicy};
+use crate::scenario::{Established, MinimumHealthy, Prefer, TargetCheck, TargetType, TrafficPolicy};
 use crate::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -67,6 +67,10 @@ pub struct NetworkLoadBalancer {
     pub zones: Vec<String>,
     /// Its nodes use the targets of all zones. Default: false.
     pub cross_zone: bool,
+    /// How many targets must be healthy: with fewer, all are used. Default: 1.
+    pub minimum_healthy: Option<MinimumHealthy>,
+    /// How many must be healthy for the zone to stay in DNS; no fewer than `minimum_healthy`, or 0: it always stays. Default: 1.
+    pub minimum_healthy_dns: Option<MinimumHealthy>,
     /// How targets are checked. Default: tcp (`http: /healthz` of the node for `external_traffic: local` with node ports), every 10s,
     /// 10s long, healthy after 3, unhealthy after 3.
     pub health_check: Option<TargetCheck>,

@@ -21,6 +21,7 @@ impl Check<'_, '_> {
             self.targets(&path, group);
             self.algorithm(&path, group.algorithm, group.anomaly_mitigation, group.slow_start);
             self.range(&path.field("deregistration_delay"), group.deregistration_delay, target_group::DEREGISTRATION_DELAY_RANGE);
+            self.minimum(&path, group.minimum_healthy, group.minimum_healthy_dns);
             if let Some(sticky) = group.sticky {
                 self.target_sticky(&path.field("sticky"), sticky);
             }

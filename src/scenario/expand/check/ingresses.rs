@@ -9,10 +9,12 @@ use crate::scenario::{CookieSticky, Ingress, IngressClass, IngressPath, PathType
 use std::collections::BTreeMap;
 
 /// Settings of class alb.
-const OF_ALB: [&str; 12] = [
+const OF_ALB: [&str; 14] = [
     "target_type",
     "zones",
     "cross_zone",
+    "minimum_healthy",
+    "minimum_healthy_dns",
     "algorithm",
     "anomaly_mitigation",
     "health_check",
@@ -107,6 +109,7 @@ impl Check<'_, '_> {
         self.range(&path.field("idle_timeout"), ingress.idle_timeout, alb::IDLE_TIMEOUT_RANGE);
         self.algorithm(path, ingress.algorithm, ingress.anomaly_mitigation, ingress.slow_start);
         self.gates(path, ingress.readiness_gates, ingress.target_type);
+        self.minimum(path, ingress.minimum_healthy, ingress.minimum_healthy_dns);
         self.one_zone_sticky(path, ingress.cross_zone, ingress.sticky.is_some());
     }
 

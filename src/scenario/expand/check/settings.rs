@@ -4,8 +4,8 @@ use super::{ADDRESSES_MAX, Check};
 use crate::control::defaults::{alb, nlb, target_group};
 use crate::document::Path;
 use crate::scenario::expand::targets::Product;
-use crate::scenario::{CookieSticky, NetworkLoadBalancer, TargetAlgorithm, TargetCheck, TargetSticky, TargetType};
-use crate::units::Span;
+use crate::scenario::{CookieSticky, MinimumHealthy, NetworkLoadBalancer, TargetAlgorithm, TargetCheck, TargetSticky, TargetType};
+use crate::units::{Share, Span};
 
 impl Check<'_, '_> {
     pub(super) fn target_check(&mut self, path: &Path, check: &TargetCheck, product: Product) {
@@ -87,6 +87,21 @@ impl Check<'_, '_> {
         self.range(&path.field("slow_start"), slow_start, alb::SLOW_START_RANGE);
     }
 
+    /// How many targets must be healthy, as AWS takes it. That DNS asks for no fewer is checked where both are given, with the primitives.
+    /// Source: ELBv2 API, TargetGroupAttribute.
+    pub(super) fn minimum(&mut self, path: &Path, routing: Option<MinimumHealthy>, dns: Option<MinimumHealthy>) {
+        let Some(MinimumHealthy(routing)) = routing else { return };
+        let path = path.field("minimum_healthy");
+        if routing.count == Some(0) || routing.share == Some(Share(0.0)) {
+            self.error_help(&path, "asks for 0 targets", "AWS takes 1 or more, or 1% or more; leave it out for one");
+        }
+        if let Some(count) = routing.count.filter(|count| *count > 1 && dns.is_none()) {
+            let what = format!("is {count}, and the zone stays in DNS down to 1, the default of `minimum_healthy_dns`");
+            let help = format!("AWS asks for no fewer there: `minimum_healthy_dns: {count}`");
+            self.warning(&path, what, &help);
+        }
+    }
+
     /// Targets of an application load balancer that are those of one zone. Source: Application Load Balancers user guide, cross-zone load
     /// balancing for target groups.
     pub(super) fn one_zone_sticky(&mut self, path: &Path, cross_zone: Option<bool>, is_sticky: bool) {
@@ -119,6 +134,7 @@ impl Check<'_, '_> {
         }
         self.range(&path.field("deregistration_delay"), settings.deregistration_delay, target_group::DEREGISTRATION_DELAY_RANGE);
         self.range(&path.field("idle_timeout"), settings.idle_timeout, nlb::TCP_IDLE_TIMEOUT_RANGE);
+        self.minimum(path, settings.minimum_healthy, settings.minimum_healthy_dns);
         self.gates(path, settings.readiness_gates, settings.target_type);
     }
 
