@@ -50,7 +50,7 @@ pub(super) fn compile_balancer(
         when_none: balancer.health_check.as_ref().map_or(WhenNone::Fail, |check| check.when_none),
         check: balancer.health_check.as_ref().map(compile_check),
         sticky: balancer.sticky.as_ref().map(|sticky| match sticky {
-            Sticky::Cookie { ttl, .. } => StickyPlan::Cookie { ttl: *ttl },
+            Sticky::Cookie { ttl, set_with, .. } => StickyPlan::Cookie { ttl: *ttl, set_with: *set_with },
             Sticky::SourceIp { ttl } => StickyPlan::SourceIp { ttl: *ttl },
         }),
         retry: balancer.retry.as_ref().map(compile_retry),

@@ -7,7 +7,7 @@ use super::rules::RulePlan;
 use crate::control::target_group::Minimum;
 use crate::dist::Sampler;
 use crate::policy::{Algorithm, TargetId, slow_start};
-use crate::scenario::{Failure, Jitter, SessionLength, StatusRange, WhenNone};
+use crate::scenario::{Failure, Jitter, SessionLength, SetWith, StatusRange, WhenNone};
 use crate::units::{Share, Span, Time};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -336,7 +336,7 @@ pub struct CheckPlan {
 
 #[derive(Clone, Copy)]
 pub enum StickyPlan {
-    Cookie { ttl: Option<Span> },
+    Cookie { ttl: Option<Span>, set_with: SetWith },
     SourceIp { ttl: Option<Span> },
 }
 

@@ -6,6 +6,7 @@ use crate::control::listener_rule::Cidr;
 use crate::control::target_group::pick_group;
 use crate::policy::TargetId;
 use crate::rng::Rng;
+use crate::scenario::SetWith;
 use crate::units::Span;
 use std::net::IpAddr;
 
@@ -78,7 +79,9 @@ pub struct Rules {
 impl Rules {
     pub fn new(rules: &[RulePlan], rng: Rng) -> Rules {
         let bound = |rule: &RulePlan| match rule.action {
-            Action::Forward { sticky: Some(lasts), .. } => Some(Sticky::new(StickyPlan::Cookie { ttl: Some(lasts) })),
+            Action::Forward { sticky: Some(lasts), .. } => {
+                Some(Sticky::new(StickyPlan::Cookie { ttl: Some(lasts), set_with: SetWith::Answer }))
+            }
             _ => None,
         };
         Rules { bound: rules.iter().map(bound).collect(), rules: rules.to_vec(), rng }

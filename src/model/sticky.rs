@@ -3,6 +3,7 @@
 use super::plan::StickyPlan;
 use crate::policy::TargetId;
 use crate::rng::mix64;
+use crate::scenario::SetWith;
 use crate::units::{Span, Time};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -70,12 +71,20 @@ impl Sticky {
         self.entries.get(&self.key(holder)?).filter(|entry| entry.expires > now).map(|entry| entry.target)
     }
 
+    /// With which answers users are bound. An address is remembered with what the target answers, as HAProxy's stick tables do.
+    pub fn set_with(&self) -> SetWith {
+        match self.plan {
+            StickyPlan::Cookie { set_with, .. } => set_with,
+            StickyPlan::SourceIp { .. } => SetWith::Answer,
+        }
+    }
+
     /// An answer of `target` has passed: a cookie is set where there is none or another; an address is remembered anew.
     #[inline(always)]
     pub fn answered(&mut self, holder: Holder, target: TargetId, now: Time) {
         let Some(key) = self.key(holder) else { return };
         let (ttl, is_renewed) = match self.plan {
-            StickyPlan::Cookie { ttl } => (ttl, false),
+            StickyPlan::Cookie { ttl, .. } => (ttl, false),
             StickyPlan::SourceIp { ttl } => (ttl, true),
         };
         let fresh = Entry { target, expires: ttl.map_or(Time(u64::MAX), |ttl: Span| now + ttl) };
@@ -112,7 +121,7 @@ mod tests {
     fn a_cookie_lives_from_when_it_was_set_an_address_from_the_last_answer() {
         let ttl = Some(Span(10));
         let holder = Holder { user: Some(5), address: HERE };
-        for (plan, at_15) in [(StickyPlan::Cookie { ttl }, None), (StickyPlan::SourceIp { ttl }, Some(2))] {
+        for (plan, at_15) in [(StickyPlan::Cookie { ttl, set_with: SetWith::Answer }, None), (StickyPlan::SourceIp { ttl }, Some(2))] {
             let mut sticky = Sticky::new(plan);
             sticky.answered(holder, 2, Time(0));
             sticky.answered(holder, 2, Time(8));
@@ -122,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_answer_from_another_server_sets_the_cookie_anew() {
-        let mut sticky = Sticky::new(StickyPlan::Cookie { ttl: None });
+        let mut sticky = Sticky::new(StickyPlan::Cookie { ttl: None, set_with: SetWith::Answer });
         let holder = Holder { user: Some(5), address: HERE };
         sticky.answered(holder, 2, Time(0));
         sticky.answered(holder, 3, Time(1));
@@ -134,7 +143,7 @@ mod tests {
     #[test]
     fn users_behind_one_address_share_its_entry_and_not_its_cookie() {
         let mut by_address = Sticky::new(StickyPlan::SourceIp { ttl: None });
-        let mut by_cookie = Sticky::new(StickyPlan::Cookie { ttl: None });
+        let mut by_cookie = Sticky::new(StickyPlan::Cookie { ttl: None, set_with: SetWith::Answer });
         for sticky in [&mut by_address, &mut by_cookie] {
             sticky.answered(Holder { user: Some(1), address: HERE }, 4, Time(0));
         }

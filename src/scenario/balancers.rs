@@ -101,7 +101,7 @@ fn one() -> u32 {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Sticky {
-    /// The first answer sets a cookie that names the server.
+    /// An answer sets a cookie that names the server.
     Cookie {
         /// Name of the cookie. Default: lb.
         #[serde(default = "default_cookie")]
@@ -109,6 +109,9 @@ pub enum Sticky {
         /// How long the cookie is valid from when it was set. Default: for ever.
         #[serde(default)]
         ttl: Option<Span>,
+        /// With which answers it is set. Default: answer.
+        #[serde(default)]
+        set_with: SetWith,
     },
     /// The balancer remembers the client address.
     SourceIp {
@@ -116,6 +119,30 @@ pub enum Sticky {
         #[serde(default)]
         ttl: Option<Span>,
     },
+}
+
+/// With which answers a cookie is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SetWith {
+    /// Whatever the target answers, errors too, and nothing that the balancer answers itself: HAProxy's `cookie insert`, AWSALB.
+    #[default]
+    Answer,
+    /// The target's answers that are no errors: a cookie that the application sets.
+    Success,
+    /// Any answer once a target was chosen, also the balancer's own that it cannot be reached: nginx, ingress-nginx, Traefik, Caddy.
+    Choice,
+}
+
+impl SetWith {
+    /// Whether this answer sets it; `is_answered`: the target has said it.
+    pub fn takes(self, is_ok: bool, is_answered: bool) -> bool {
+        match self {
+            SetWith::Answer => is_answered,
+            SetWith::Success => is_ok,
+            SetWith::Choice => true,
+        }
+    }
 }
 
 fn default_cookie() -> String {

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod connections;
+mod cookies;
 mod detection;
 mod dns;
 mod flows;

@@ -13,7 +13,7 @@ use lbsim::model::sticky::Holder;
 use lbsim::policy::{Algorithm, Pick, Request, TargetId, Targets};
 use lbsim::rng::stream;
 use lbsim::scenario::variants::read;
-use lbsim::scenario::{Amount, WhenNone};
+use lbsim::scenario::{Amount, SetWith, WhenNone};
 use lbsim::sim::Calendar;
 use lbsim::units::{Share, Span, Time};
 use std::net::{IpAddr, Ipv4Addr};
@@ -121,7 +121,8 @@ fn sticky_retry(row: &Row) -> Judged {
     }
     for name in row.input.get("balancers").and_then(Json::texts).unwrap_or_default() {
         let Some(algorithm) = algorithm(name) else { return unknown(format!("the balancer `{name}`")) };
-        let mut balancer = balancer(names.len(), algorithm, WhenNone::Fail, Some(StickyPlan::Cookie { ttl: None }));
+        let mut balancer =
+            balancer(names.len(), algorithm, WhenNone::Fail, Some(StickyPlan::Cookie { ttl: None, set_with: SetWith::Answer }));
         let holder = Holder { user: Some(1), address: ADDRESS };
         if let Some(sticky) = &mut balancer.sticky {
             sticky.answered(holder, bound as u32, Time::ZERO);
@@ -146,7 +147,8 @@ fn empty_route(row: &Row) -> Judged {
     if row.input.get("route").and_then(Json::text) != Some("") {
         return unknown("a route is given");
     }
-    let mut balancer = balancer(servers.len(), Algorithm::default(), WhenNone::Fail, Some(StickyPlan::Cookie { ttl: None }));
+    let mut balancer =
+        balancer(servers.len(), Algorithm::default(), WhenNone::Fail, Some(StickyPlan::Cookie { ttl: None, set_with: SetWith::Answer }));
     let picks: Vec<&str> = (0..n).filter_map(|_| choose(&mut balancer, None, &[])).map(|pick| servers[pick as usize]).collect();
     same("picks", Some(picks), row.expected.texts())
 }

@@ -9,6 +9,7 @@ use crate::model::attempt::{Attempt, Hop, NOT_WAITED, Phase};
 use crate::model::client::NONE;
 use crate::model::event::Event;
 use crate::model::link::Carried;
+use crate::model::plan::TargetRef;
 use crate::model::world::World;
 use crate::policy::Outcome;
 use crate::scenario::Failure;
@@ -49,18 +50,21 @@ impl World {
     pub(in crate::model) fn result_at_balancer(&mut self, attempt: u32) {
         let hop = self.hop(attempt);
         self.close_hop(attempt, hop, true);
-        self.pass_on(attempt, hop);
+        self.pass_on(attempt, hop, true);
     }
 
-    /// The result of an attempt goes on from a balancer that no longer counts it.
+    /// The result of an attempt goes on from a balancer that no longer counts it, unless this tries again.
     #[inline(always)]
-    pub(in crate::model) fn pass_on(&mut self, attempt: u32, hop: Hop) {
+    pub(in crate::model) fn pass_on(&mut self, attempt: u32, hop: Hop, is_heard_from: bool) {
         let balancer = &self.balancers[hop.balancer as usize];
-        let is_awaited = !balancer.line.is_empty();
-        if balancer.binds && self.attempts[attempt].failure.is_none() {
-            self.remember(attempt, hop);
+        let (binds, is_awaited) = (balancer.binds, !balancer.line.is_empty());
+        let failure = self.attempts[attempt].failure;
+        if failure.is_none_or(|failure| !self.balancer_retries(attempt, failure)) {
+            if binds {
+                self.remember(attempt, hop, is_heard_from);
+            }
+            self.go_up(attempt, hop.balancer);
         }
-        self.leave_balancer(attempt, hop.balancer);
         if is_awaited {
             // Whoever waits is served after the result, at the same instant.
             self.dispatch_waiting(hop.balancer);
@@ -84,9 +88,12 @@ impl World {
         self.attempts[attempt].open_hops -= 1;
     }
 
+    /// Binds the user by the answer that goes up.
     #[inline(never)]
-    pub(in crate::model) fn remember(&mut self, attempt: u32, hop: Hop) {
+    pub(in crate::model) fn remember(&mut self, attempt: u32, hop: Hop, is_heard_from: bool) {
         let now = self.now();
+        let failure = self.attempts[attempt].failure;
+        let is_answered = failure.is_none_or(|failure| is_heard_from && self.is_answer_of_target(failure, hop));
         if self.balancers[hop.balancer as usize].is_l4 {
             return; // The address was bound when the connection was made.
         }
@@ -100,8 +107,19 @@ impl World {
             Some(rule) => keeper.rules_mut().and_then(|rules| rules.bound[rule].as_mut()),
             None => keeper.sticky.as_mut(),
         };
-        if let Some(table) = table {
+        if let Some(table) = table.filter(|table| table.set_with().takes(failure.is_none(), is_answered)) {
             table.answered(holder, hop.target, now);
+        }
+    }
+
+    /// Whether a failure that comes from a target is what that has answered. Of a part of the balancer it is not: the balancer answers.
+    fn is_answer_of_target(&self, failure: Failure, hop: Hop) -> bool {
+        match (failure, self.balancers[hop.balancer as usize].to[hop.target as usize]) {
+            (Failure::ServerError | Failure::ClientError | Failure::Refused, _) => true,
+            (_, TargetRef::Server(_)) => false,
+            (_, TargetRef::Balancer(inner)) => {
+                !self.balancers[inner as usize].is_l4 && !self.topology.balancers[inner as usize].routing.is_transparent
+            }
         }
     }
 

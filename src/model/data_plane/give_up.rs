@@ -261,7 +261,7 @@ impl World {
         given_up.mark = if is_connect { mark::CONNECT_TIMEOUT } else { mark::NONE };
         let hop = self.hop(fresh);
         self.close_hop(fresh, hop, false);
-        self.pass_on(fresh, hop);
+        self.pass_on(fresh, hop, false);
     }
 
     /// What is inside the first `hops` hops of an attempt, and its connections from `seats` on, become abandoned; its request goes on in the

@@ -176,7 +176,7 @@ impl Checker<'_> {
     fn sticky(&mut self, path: &Path, sticky: &Sticky) {
         let chosen = self.chosen(path);
         let ttl = match sticky {
-            Sticky::Cookie { name, ttl } => {
+            Sticky::Cookie { name, ttl, .. } => {
                 if name.is_empty() {
                     self.error(&chosen.field("name"), "is empty; a cookie has a name");
                 }

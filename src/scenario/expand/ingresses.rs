@@ -2,7 +2,7 @@
 
 use super::cluster::delay;
 use super::load_balancers::{Address, Application, Group, Line, addresses, reach, shared_cookies, shared_cookies_of_rules};
-use super::targets::{Product, Targets, idle_timeout, sticky};
+use super::targets::{NGINX_COOKIE, Product, Targets, idle_timeout, sticky};
 use super::text::{Field, Part, Place, flow};
 use super::things::{NGINX, Thing, block_item};
 use super::walk::{Forward, Walk};
@@ -308,10 +308,7 @@ fn upstream(ingress: &Place, controller: &Place, retries: u32, deployment: &str)
         Field::new("algorithm", "round_robin").note("default of ingress-nginx"),
         members,
     ];
-    fields.extend(sticky(ingress).map(|field| match field.value {
-        super::text::Value::Line(text) => Field { value: super::text::Value::Line(text.replace("AWSALB", "INGRESSCOOKIE")), ..field },
-        _ => field,
-    }));
+    fields.extend(sticky(ingress, NGINX_COOKIE));
     if retries > 0 {
         let text = format!("{{ max: {retries}, when: [connect_failure, reset, timeout], non_idempotent: false, to: other }}");
         fields.push(

@@ -10,6 +10,9 @@ use crate::scenario::{StatusRange, TargetAlgorithm};
 use crate::units::Span;
 use std::fmt::Display;
 
+/// The cookie of ingress-nginx, which is set as soon as a pod is chosen (`balancer/sticky.lua`).
+pub(super) const NGINX_COOKIE: &str = "INGRESSCOOKIE";
+
 /// Whose defaults hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Product {
@@ -119,7 +122,7 @@ pub(super) fn fields(product: Product, place: &Place, targets: &Targets, cross_z
         fields.push(members(product, place));
     }
     fields.push(health_check(product, place));
-    fields.extend(sticky(place));
+    fields.extend(sticky(place, "AWSALB"));
     fields.extend(place.copy("slow_start"));
     if product.is_application() {
         fields.push(Field::new("connect_timeout", alb::CONNECT_TIMEOUT).note("504 where a target is not reached by then"));
@@ -224,8 +227,9 @@ fn in_words(status: StatusRange) -> String {
     if status.first == status.last { status.first.to_string() } else { format!("{}-{}", status.first, status.last) }
 }
 
-/// `sticky`, or `source_ip_sticky` of a service.
-pub(super) fn sticky(place: &Place) -> Option<Field> {
+/// `sticky`, or `source_ip_sticky` of a service. A cookie of the application is set with what it answers well: what it does with an error
+/// nobody knows.
+pub(super) fn sticky(place: &Place, cookie: &str) -> Option<Field> {
     if place.get("source_ip_sticky").and_then(|node| node.text()).is_some_and(|text| text.eq_ignore_ascii_case("true")) {
         return Some(Field::new("sticky", "{ source_ip: {} }"));
     }
@@ -235,9 +239,13 @@ pub(super) fn sticky(place: &Place) -> Option<Field> {
     Some(match name {
         "source_ip" => Field::new("sticky", "{ source_ip: {} }"),
         _ => {
-            let cookie = if name == "app_cookie" { "AWSALBAPP" } else { "AWSALB" };
+            let (cookie, set_with) = match name {
+                "app_cookie" => ("AWSALBAPP", ", set_with: success"),
+                _ if cookie == NGINX_COOKIE => (cookie, ", set_with: choice"),
+                _ => (cookie, ""),
+            };
             let ttl = given.get(name).map_or("null".to_owned(), |node| node.to_yaml());
-            Field::new("sticky", format!("{{ cookie: {{ name: {}, ttl: {ttl} }} }}", scalar(cookie)))
+            Field::new("sticky", format!("{{ cookie: {{ name: {}, ttl: {ttl}{set_with} }} }}", scalar(cookie)))
                 .given("cookie.ttl", steps.field(name.to_owned()))
         }
     })
