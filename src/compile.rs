@@ -64,7 +64,7 @@ pub fn compile(name: &str, point: &[(String, String)], scenario: &Scenario, inpu
         None => 0,
     };
     let cluster = compile_cluster(scenario, &servers, &balancers, &names, &ground, inputs)?;
-    let faults = scenario.faults.iter().map(|fault| compile_fault(fault, scenario, &names, &ground, inputs));
+    let faults = scenario.faults.iter().map(|fault| compile_fault(fault, scenario, &names, &ground, &balancers, inputs));
     let mut faults: Vec<FaultPlan> = faults.collect::<Result<_, _>>()?;
     number_alike(faults.iter_mut().map(|fault| &mut fault.name));
     number_alike(faults.iter_mut().map(|fault| &mut fault.stream));

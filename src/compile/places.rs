@@ -46,6 +46,11 @@ impl Ground {
         nodes
     }
 
+    /// The number of a zone.
+    pub(super) fn zone(&self, name: &str) -> Option<u32> {
+        self.zones.get(name).copied()
+    }
+
     /// How many zones there are.
     pub(super) fn zones(&self) -> usize {
         self.zones.len()

@@ -127,7 +127,7 @@ impl World {
             TargetRef::Balancer(inner) => {
                 let is_in_error = self.balancers[inner as usize].targets.eligible().is_empty();
                 let is_crashed = is_in_error && self.balancers[inner as usize].is_l4 && self.has_members(inner);
-                let is_blackholed = self.cut_off_by(inner).is_some() || self.drops(inner);
+                let is_blackholed = self.is_dark(inner) || self.drops(inner);
                 Condition { is_crashed, is_blackholed, is_hanging: false, is_in_error }
             }
         }

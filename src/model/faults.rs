@@ -10,16 +10,28 @@ use crate::scenario::Failure;
 use crate::units::Time;
 use std::collections::BTreeSet;
 
+/// Whom a strike hits.
+#[derive(Default)]
+struct Hit {
+    servers: Vec<u32>,
+    nodes: Vec<u32>,
+    balancers: Vec<u32>,
+}
+
 impl World {
-    /// Servers and nodes of each strike of a schedule: one for all that the fault hits, or one for each of them. What a node holds is seen
-    /// when it is struck.
-    pub(super) fn strikes_of(&self, fault: u32) -> Vec<(Vec<u32>, Vec<u32>)> {
+    /// Whom each strike of a schedule hits: one for all that the fault hits, or one for each of them. What a node holds is seen when it is
+    /// struck.
+    fn strikes_of(&self, fault: u32) -> Vec<Hit> {
         let plan = &self.topology.faults[fault as usize];
         match plan.schedule {
-            FaultSchedule::Once { .. } | FaultSchedule::Flap { .. } => vec![(plan.servers.clone(), plan.nodes.clone())],
+            FaultSchedule::Once { .. } | FaultSchedule::Flap { .. } => {
+                vec![Hit { servers: plan.servers.clone(), nodes: plan.nodes.clone(), balancers: plan.balancers.concat() }]
+            }
             FaultSchedule::Random { .. } => {
-                let servers = plan.servers.iter().map(|server| (vec![*server], Vec::new()));
-                servers.chain(plan.nodes.iter().map(|node| (Vec::new(), vec![*node]))).collect()
+                let servers = plan.servers.iter().map(|server| Hit { servers: vec![*server], ..Hit::default() });
+                let nodes = plan.nodes.iter().map(|node| Hit { nodes: vec![*node], ..Hit::default() });
+                let balancers = plan.balancers.iter().map(|machine| Hit { balancers: machine.clone(), ..Hit::default() });
+                servers.chain(nodes).chain(balancers).collect()
             }
         }
     }
@@ -30,17 +42,23 @@ impl World {
         for (fault, plan) in topology.faults.iter().enumerate() {
             let fault = fault as u32;
             let tracked_fault = self.recorder.failover.add_fault(&plan.name);
-            for (servers, nodes) in self.strikes_of(fault) {
+            for Hit { servers, nodes, balancers } in self.strikes_of(fault) {
                 let strike = self.strikes.len() as u32;
-                let first = match (servers.first(), &nodes[..]) {
-                    (Some(server), _) => &topology.servers[*server as usize].name,
-                    (None, [node]) if plan.nodes.len() > 1 => self.name_of_node(*node),
-                    (None, _) => "",
+                let first = match (servers.first(), &nodes[..], balancers.first()) {
+                    (Some(server), ..) => &topology.servers[*server as usize].name,
+                    (None, [node], _) if plan.nodes.len() > 1 => self.name_of_node(*node),
+                    (None, [], Some(balancer)) => &topology.balancers[*balancer as usize].name,
+                    (None, ..) => "",
                 };
                 let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("fault/{}/{first}", plan.stream));
-                let pairs: Vec<_> = self.pairs_of(&servers).into_iter().chain(self.pairs_struck_whole(&reach, &servers)).collect();
+                let mut pairs: Vec<_> = self.pairs_of(&servers).into_iter().chain(self.pairs_struck_whole(&reach, &servers)).collect();
+                if !balancers.is_empty() {
+                    let lost = self.pairs_of_balancers(|balancer| balancers.contains(&balancer));
+                    pairs.retain(|(pair, _)| lost.iter().all(|(other, _)| other != pair));
+                    pairs.extend(lost);
+                }
                 let tracked = self.recorder.failover.add_strike(tracked_fault, servers, pairs.into_iter());
-                self.strikes.push(Strike { fault, nodes, tracked, rng });
+                self.strikes.push(Strike { fault, nodes, balancers, tracked, rng });
                 let at = match &plan.schedule {
                     FaultSchedule::Once { at, .. } | FaultSchedule::Flap { at, .. } => *at,
                     FaultSchedule::Random { mtbf, .. } => Time::ZERO + mtbf.sample(&mut self.strikes[strike as usize].rng),
@@ -97,8 +115,8 @@ impl World {
     pub(super) fn fault_begins(&mut self, strike: u32) {
         let now = self.now();
         let topology = self.topology.clone();
-        let Strike { fault, tracked, ref nodes, .. } = self.strikes[strike as usize];
-        let nodes = nodes.clone();
+        let Strike { fault, tracked, ref nodes, ref balancers, .. } = self.strikes[strike as usize];
+        let (nodes, balancers) = (nodes.clone(), balancers.clone());
         let plan = &topology.faults[fault as usize];
         let ends = match &plan.schedule {
             FaultSchedule::Once { until, .. } => *until,
@@ -109,7 +127,7 @@ impl World {
             self.calendar.schedule(at, Event::FaultEnds { strike });
         }
         if !nodes.is_empty() {
-            self.aim_at_nodes(tracked, &nodes, plan);
+            self.aim_at_nodes(tracked, &nodes, &balancers, plan);
         }
         self.recorder.fault_begins(fault, tracked, now);
         for server in self.recorder.failover.servers(tracked).to_vec() {
@@ -118,13 +136,14 @@ impl World {
         if let Some(crashes) = plan.loses_nodes() {
             nodes.iter().for_each(|node| self.node_struck(*node, strike, crashes));
         }
+        balancers.iter().for_each(|balancer| self.balancer_struck(*balancer, strike));
     }
 
     pub(super) fn fault_ends(&mut self, strike: u32) {
         let now = self.now();
         let topology = self.topology.clone();
-        let Strike { fault, tracked, ref nodes, .. } = self.strikes[strike as usize];
-        let nodes = nodes.clone();
+        let Strike { fault, tracked, ref nodes, ref balancers, .. } = self.strikes[strike as usize];
+        let (nodes, balancers) = (nodes.clone(), balancers.clone());
         let plan = &topology.faults[fault as usize];
         for server in self.recorder.failover.servers(tracked).to_vec() {
             self.release_server(server, strike, plan.kind_at(server));
@@ -132,6 +151,7 @@ impl World {
         if let Some(crashes) = plan.loses_nodes() {
             nodes.iter().for_each(|node| self.node_released(*node, strike, crashes));
         }
+        balancers.iter().for_each(|balancer| self.balancer_released(*balancer, strike));
         self.recorder.fault_ends(fault, tracked, now);
         let again = match &plan.schedule {
             FaultSchedule::Once { .. } => None,

@@ -17,6 +17,7 @@ pub mod event;
 mod faults;
 pub mod line;
 pub mod link;
+mod lost;
 mod operations;
 pub mod places;
 pub mod plan;

@@ -349,6 +349,8 @@ pub struct FaultPlan {
     pub servers: Vec<u32>,
     /// Struck with everything that is on them then.
     pub nodes: Vec<u32>,
+    /// Machines of which balancers consist that run on no node: each with its parts. They are cut off.
+    pub balancers: Vec<Vec<u32>>,
     pub schedule: FaultSchedule,
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Strike {
     pub fault: u32,
     /// Nodes that it strikes with everything on them.
     pub nodes: Vec<u32>,
+    /// Balancers that it cuts off, which run on no node.
+    pub balancers: Vec<u32>,
     /// Index in the failover tracker.
     pub tracked: u32,
     /// Draws the times of a fault that strikes at random.
@@ -75,6 +77,8 @@ pub(super) struct World {
     /// Checkers that watch each server.
     pub watchers: Vec<Vec<u32>>,
     pub strikes: Vec<Strike>,
+    /// By balancer: strikes that have cut it off. Empty as long as nobody was.
+    pub lost_balancers: Vec<Vec<u32>>,
     /// Where there are nodes or pods.
     pub cluster: Option<Box<Cluster>>,
     /// Loads at the end of the warm-up, of the last bin, and of the run.
@@ -174,6 +178,7 @@ impl World {
             check_attempts: Vec::new(),
             visits: vec![Visits::default(); returning],
             strikes: Vec::new(),
+            lost_balancers: Vec::new(),
             cluster: None,
             events: 0,
             last_token: 0,

@@ -30,7 +30,8 @@ pub struct Plain {
     /// A server (`web-3`) or a group (each of its servers).
     #[serde(default)]
     pub server: Option<String>,
-    /// Every server of a zone, and every node there with the pods that are on it then.
+    /// Every server of a zone, every node there with the pods that are on it then, and every balancer there that runs on no node (not of
+    /// `hang`): it is cut off.
     #[serde(default)]
     pub zone: Option<String>,
     /// A node (`worker-2`) with everything on it, of `crash` and `blackhole`: it is cut off, and with `crash` its processes are gone.
@@ -112,7 +113,8 @@ pub struct Flap {
     /// A server (`web-3`) or a group (each of its servers).
     #[serde(default)]
     pub server: Option<String>,
-    /// Every server of a zone, and every node there with the pods that are on it then.
+    /// Every server of a zone, every node there with the pods that are on it then, and every balancer there that runs on no node: it is
+    /// cut off.
     #[serde(default)]
     pub zone: Option<String>,
     /// When it begins. Default: 0s.

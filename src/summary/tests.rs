@@ -73,6 +73,7 @@ pub(crate) fn topology(per_second: f64) -> Topology {
         kind: FaultKind::Crash,
         servers: vec![1],
         nodes: Vec::new(),
+        balancers: Vec::new(),
         schedule: FaultSchedule::Once { at: Time(u64::MAX / 2), until: None },
     };
     Topology {

@@ -11,6 +11,7 @@ mod generator;
 mod instances;
 mod lost;
 mod paths;
+mod lost_zones;
 mod places;
 mod properties;
 mod rules;

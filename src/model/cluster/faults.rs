@@ -2,9 +2,7 @@
 
 use super::event::Timer;
 use super::{Phase, planned};
-use crate::model::balancer::Bar;
 use crate::model::client::NONE;
-use crate::model::data_plane::Ending;
 use crate::model::places::Place;
 use crate::model::plan::{FaultKind, FaultPlan, TargetRef};
 use crate::model::server::Presence;
@@ -38,7 +36,7 @@ impl World {
     }
 
     /// The servers and the checked pairs that a fault of nodes concerns now.
-    pub(in crate::model) fn aim_at_nodes(&mut self, tracked: u32, nodes: &[u32], plan: &FaultPlan) {
+    pub(in crate::model) fn aim_at_nodes(&mut self, tracked: u32, nodes: &[u32], balancers: &[u32], plan: &FaultPlan) {
         let cluster = self.cluster();
         let is_on_them = |place: Place| nodes.contains(&place.node);
         let mut servers = self.recorder.failover.servers(tracked).to_vec();
@@ -49,13 +47,9 @@ impl World {
         let fixed: Vec<u32> = servers.iter().copied().filter(|server| plan.servers.contains(server)).collect();
         let mut pairs = self.pairs_of(&servers);
         pairs.extend(self.pairs_struck_whole(&self.checked_balancers(), &fixed));
-        for (index, checker) in self.checkers.iter().enumerate() {
-            if let TargetRef::Balancer(inner) = self.balancers[checker.balancer as usize].to[checker.target as usize]
-                && plan.loses_nodes().is_some()
-                && is_on_them(self.cluster().plan.balancers[inner as usize])
-            {
-                pairs.push((index as u32, self.balancers[checker.balancer as usize].is_good(checker.target)));
-            }
+        if plan.loses_nodes().is_some() {
+            let places = &self.cluster().plan.balancers;
+            pairs.extend(self.pairs_of_balancers(|inner| is_on_them(places[inner as usize]) || balancers.contains(&inner)));
         }
         self.recorder.failover.aim(tracked, servers, pairs.into_iter());
         let now = self.now();
@@ -93,23 +87,14 @@ impl World {
             }
         }
         for balancer in self.balancers_on(node) {
-            self.cluster_mut().lost_balancers[balancer as usize].push(strike);
-            self.balancers[balancer as usize].bar(Bar::Lost, |_| true);
-            self.recorder.failover.watchers_lost(&self.views_of(balancer), self.calendar.now());
-            self.lose_requests_of(balancer, strike);
+            self.balancer_struck(balancer, strike);
         }
     }
 
     pub(in crate::model) fn node_released(&mut self, node: u32, strike: u32, crashed: bool) {
         self.node_is_back(node, strike);
         for balancer in self.balancers_on(node) {
-            let lost_by = &mut self.cluster_mut().lost_balancers[balancer as usize];
-            lost_by.retain(|active| *active != strike);
-            if lost_by.is_empty() {
-                self.balancers[balancer as usize].bar(Bar::Lost, |_| false);
-                self.recorder.failover.watchers_back(&self.views_of(balancer), self.calendar.now());
-                self.dispatch_waiting(balancer);
-            }
+            self.balancer_released(balancer, strike);
         }
         if self.cluster().is_lost(node) {
             return;
@@ -175,54 +160,10 @@ impl World {
         (0..places.len() as u32).filter(|balancer| places[*balancer as usize].node == node).collect()
     }
 
-    /// What a balancer thinks of its targets, by the numbers of the pairs.
-    fn views_of(&self, balancer: u32) -> Vec<(u32, bool)> {
-        let state = &self.balancers[balancer as usize];
-        let checkers = (0..).zip(&self.checkers).filter(|(_, checker)| checker.balancer == balancer);
-        let mut views: Vec<_> = checkers.map(|(pair, checker)| (pair, state.is_good(checker.target))).collect();
-        if let Some(members) = self.cluster().members[balancer as usize].as_ref().filter(|members| !members.has_checks) {
-            views.extend((0..state.to.len() as u32).map(|target| (members.first_pair + target, state.is_good(target))));
-        }
-        views
-    }
-
-    /// The strike that has cut a balancer off.
-    pub(in crate::model) fn cut_off_by(&self, balancer: u32) -> Option<u32> {
-        self.cluster.as_ref().and_then(|cluster| cluster.lost_balancers[balancer as usize].last().copied())
-    }
-
-    /// A request has come to a balancer that is cut off: nothing will come back. Whoever sent it there may give up connecting.
-    pub(in crate::model) fn lose_at_balancer(&mut self, attempt: u32, strike: u32) {
-        self.attempts[attempt].server = NONE;
-        self.lose(attempt, strike);
-        self.waits_for_connection(attempt);
-    }
-
-    /// Everything that is on its way through a balancer is lost; servers beyond it work on for nobody.
-    fn lose_requests_of(&mut self, balancer: u32, strike: u32) {
-        self.blame_for_cut(balancer, |_| true, strike);
-        self.close_connections_of(balancer, Ending::Silent);
-    }
-
     /// A balancer closes its connections to a target that it has waited for long enough.
     pub(super) fn cut_target(&mut self, balancer: u32, target: u32) {
         self.blame_for_cut(balancer, |other| other == target, self.planned_end(balancer, target));
         self.reset_established(balancer, target);
-    }
-
-    /// What is under way through a balancer to some of its targets is going to be cut, because of this.
-    fn blame_for_cut(&mut self, balancer: u32, is_target: impl Fn(u32) -> bool, strike: u32) {
-        for attempt in 0..self.attempts.capacity() {
-            let held = &self.attempts[attempt];
-            if held.is_free() || held.is_abandoned || held.request == NONE {
-                continue;
-            }
-            let first = self.hop_place(attempt, 0);
-            let hops = &self.hops[first..first + usize::from(held.open_hops)];
-            if hops.iter().any(|hop| hop.balancer == balancer && is_target(hop.target)) {
-                self.attempts[attempt].strike = strike;
-            }
-        }
     }
 
     fn planned_end(&self, balancer: u32, target: u32) -> u32 {

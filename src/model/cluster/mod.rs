@@ -67,8 +67,6 @@ pub(super) struct Cluster {
     pub places: Vec<Place>,
     /// By balancer.
     pub members: Vec<Option<Members>>,
-    /// By balancer: strikes that have cut it off.
-    pub lost_balancers: Vec<Vec<u32>>,
     pub news: Slab<News>,
     /// (balancer, target) of balancers with members, by server.
     pub users: Vec<Vec<(u32, u32)>>,
@@ -235,7 +233,6 @@ impl World {
             nodes: plan.nodes.iter().map(|node| Node::new(node, &mut stream(format!("node/{}", node.name)))).collect(),
             places: plan.places.clone(),
             members: Vec::new(),
-            lost_balancers: vec![Vec::new(); plan.balancers.len()],
             news: Slab::default(),
             users,
             evictions: vec![EvictionQueue::default(); plan.zones + 1],

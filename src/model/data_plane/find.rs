@@ -132,7 +132,10 @@ impl World {
                 let target = bound.or_else(|| self.balancers[balancer as usize].rules_mut()?.draw(rule));
                 self.forward(attempt, balancer, target);
             }
-            (_, status) => self.respond(attempt, balancer, status.unwrap_or(404)),
+            (_, status) => match self.cut_off_by(balancer) {
+                Some(strike) => self.lose_at_balancer(attempt, strike),
+                None => self.respond(attempt, balancer, status.unwrap_or(404)),
+            },
         }
     }
 

@@ -79,11 +79,8 @@ impl World {
         };
         let Connection { end, state, is_gone, travel, .. } = self.connections.slots[index];
         let is_closed = state == State::Closed || is_gone;
-        if let TargetRef::Server(server) = end
-            && is_closed
-            && self.servers[server as usize].rare.blackholes > 0
-        {
-            return self.lose(attempt, self.blame_server(server));
+        if is_closed && let Some(strike) = self.swallows(end) {
+            return self.lose(attempt, strike);
         }
         if is_closed && state != State::Closed {
             self.connection_ends(index, RESET, travel);
@@ -105,6 +102,14 @@ impl World {
                 self.attempts[attempt].depth = segment;
                 self.enter_balancer(attempt, balancer);
             }
+        }
+    }
+
+    /// What keeps the end of a connection from telling that it has closed it.
+    fn swallows(&self, end: TargetRef) -> Option<u32> {
+        match end {
+            TargetRef::Server(server) => (self.servers[server as usize].rare.blackholes > 0).then(|| self.blame_server(server)),
+            TargetRef::Balancer(balancer) => self.cut_off_by(balancer),
         }
     }
 

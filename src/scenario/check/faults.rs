@@ -55,6 +55,10 @@ impl Checker<'_> {
         for (i, fault) in scenario.faults.iter().enumerate() {
             let common = Common::of(fault);
             let path = item("faults", i).field(common.name);
+            // Of balancers nothing is struck but the machine.
+            let of_balancers = scenario.balancers.iter().filter_map(|balancer| balancer.zone.as_deref());
+            let cuts_off = matches!(fault, Fault::Crash(_) | Fault::Blackhole(_) | Fault::Flap(_));
+            let zones = zones.iter().copied().chain(of_balancers.filter(|_| cuts_off)).collect();
             self.place(&path, &common, &zones);
             self.once(&path, &common);
             self.again_and_again(&path, &common);
@@ -105,7 +109,16 @@ impl Checker<'_> {
             },
             (None, Some(zone)) => {
                 if !zones.contains(zone) {
-                    self.unknown(&path.field("zone"), zone, "zone of any server or node", zones.iter().copied());
+                    self.unknown(
+                        &path.field("zone"),
+                        zone,
+                        if matches!(fault.name, "crash" | "blackhole" | "flap") {
+                            "zone of any server, node or balancer"
+                        } else {
+                            "zone of any server or node"
+                        },
+                        zones.iter().copied(),
+                    );
                 }
             }
         }
