@@ -3,6 +3,7 @@
 
 mod actions;
 mod annotations;
+mod bypass;
 mod canary;
 mod cluster;
 mod deployments;
@@ -82,7 +83,8 @@ fn convert(reader: &Reader, objects: &[Object], sources: &[Arc<Source>]) -> Opti
     if reader.has_errors() {
         return None;
     }
-    let cluster = Cluster::new(deployments, services, ingresses, gated);
+    let mut cluster = Cluster::new(deployments, services, ingresses, gated);
+    bypass::leave_out(reader, &mut cluster);
     if cluster.simulated().next().is_none() || cluster.entries().is_empty() {
         reader.push(nothing(&cluster, objects, sources));
         return None;

@@ -109,16 +109,9 @@ impl Checker<'_> {
             },
             (None, Some(zone)) => {
                 if !zones.contains(zone) {
-                    self.unknown(
-                        &path.field("zone"),
-                        zone,
-                        if matches!(fault.name, "crash" | "blackhole" | "flap") {
-                            "zone of any server, node or balancer"
-                        } else {
-                            "zone of any server or node"
-                        },
-                        zones.iter().copied(),
-                    );
+                    let cuts_off = matches!(fault.name, "crash" | "blackhole" | "flap");
+                    let what = if cuts_off { "zone of any server, node or balancer" } else { "zone of any server or node" };
+                    self.unknown(&path.field("zone"), zone, what, zones.iter().copied());
                 }
             }
         }
