@@ -58,8 +58,7 @@ impl World {
     pub(in crate::model) fn pass_on(&mut self, attempt: u32, hop: Hop, is_heard_from: bool) {
         let balancer = &self.balancers[hop.balancer as usize];
         let (binds, is_awaited) = (balancer.binds, !balancer.line.is_empty());
-        let failure = self.attempts[attempt].failure;
-        if failure.is_none_or(|failure| !self.balancer_retries(attempt, failure)) {
+        if !self.tries_again(attempt, hop.balancer) {
             if binds {
                 self.remember(attempt, hop, is_heard_from);
             }
@@ -126,15 +125,19 @@ impl World {
     /// The result goes up, unless this balancer tries again.
     #[inline(always)]
     pub(in crate::model) fn leave_balancer(&mut self, attempt: u32, balancer: u32) {
-        if let Some(failure) = self.attempts[attempt].failure {
-            if self.ways.is_some() {
-                self.place_failure(attempt, balancer);
-            }
-            if self.balancer_retries(attempt, failure) {
-                return;
-            }
+        if !self.tries_again(attempt, balancer) {
+            self.go_up(attempt, balancer);
         }
-        self.go_up(attempt, balancer);
+    }
+
+    /// Whether a try has failed and this balancer makes another one.
+    #[inline(always)]
+    fn tries_again(&mut self, attempt: u32, balancer: u32) -> bool {
+        let Some(failure) = self.attempts[attempt].failure else { return false };
+        if self.ways.is_some() {
+            self.place_failure(attempt, balancer);
+        }
+        self.balancer_retries(attempt, failure)
     }
 
     /// The result goes up from the balancer that it is at.
