@@ -195,7 +195,7 @@ impl World {
     }
 
     #[inline(never)]
-    pub(in crate::model) fn balancer_retries(&mut self, attempt: u32, failure: Failure) -> bool {
+    fn balancer_retries(&mut self, attempt: u32, failure: Failure) -> bool {
         let now = self.now();
         let place = self.hop_place(attempt, self.attempts[attempt].depth);
         let hop = self.hops[place];
