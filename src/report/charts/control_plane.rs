@@ -28,6 +28,7 @@ struct Line<'a> {
     phases: Vec<Stretch>,
     /// Balancers that saw the same are one.
     views: Vec<(String, Vec<Stretch>)>,
+    views_left_out: usize,
 }
 
 /// States in the order of the key: the word, how it is told, and its color; nothing is drawn for those that are not here.
@@ -96,7 +97,9 @@ pub fn draw(study: &Study) -> Option<Chart> {
     }
     let title = study.title("Pods, targets and failures over time");
     let rows = all.iter().flat_map(|(member, lines)| table_rows(member, lines)).collect();
-    let cut = super::cut(more);
+    let pods: usize = all.iter().map(|(member, lines)| changed_pods(member.more).len() - lines.len()).sum();
+    let views: usize = all.iter().flat_map(|(_, lines)| lines).map(|line| line.views_left_out).sum();
+    let cut = super::cut(more, "variant") + &super::cut(pods, "pod") + &super::cut(views, "thin bar");
     Some(Chart {
         id: "control-plane",
         caption: format!(
@@ -164,7 +167,7 @@ fn failures(picture: &Picture, more: &VariantDetails, left: f64, (top, bottom): 
 }
 
 /// The pods that something happened to, in the order of the server groups.
-fn lines(more: &VariantDetails, end: f64) -> Vec<Line<'_>> {
+fn changed_pods(more: &VariantDetails) -> Vec<&str> {
     let mut pods: Vec<&str> = Vec::new();
     for change in &more.pods {
         let is_new = !pods.contains(&change.pod.as_str());
@@ -172,8 +175,12 @@ fn lines(more: &VariantDetails, end: f64) -> Vec<Line<'_>> {
             pods.push(&change.pod);
         }
     }
-    pods.truncate(PODS_MAX);
-    let line = |pod: &'_ str| {
+    pods
+}
+
+/// The first of the pods that something happened to.
+fn lines(more: &VariantDetails, end: f64) -> Vec<Line<'_>> {
+    let line = |pod| {
         let phases = stretches(more.pods.iter().filter(|change| change.pod == pod).map(|change| (change.at_s, &change.phase)), end);
         let mut views: Vec<(String, Vec<Stretch>)> = Vec::new();
         let mut seen: Vec<&str> = Vec::new();
@@ -190,15 +197,11 @@ fn lines(more: &VariantDetails, end: f64) -> Vec<Line<'_>> {
                 None => views.push((balancer.to_owned(), view)),
             }
         }
+        let views_left_out = views.len().saturating_sub(VIEWS_MAX);
         views.truncate(VIEWS_MAX);
-        (phases, views)
+        Line { pod, phases, views, views_left_out }
     };
-    pods.into_iter()
-        .map(|pod| {
-            let (phases, views) = line(pod);
-            Line { pod, phases, views }
-        })
-        .collect()
+    changed_pods(more).into_iter().take(PODS_MAX).map(line).collect()
 }
 
 fn stretches<'a>(changes: impl Iterator<Item = (f64, &'a String)>, end: f64) -> Vec<Stretch> {

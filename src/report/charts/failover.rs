@@ -90,7 +90,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     }
     let title = study.title("Faults, and when the balancers noticed");
     let rows = all.iter().flat_map(|(member, _, lines)| table_rows(member, lines, end)).collect();
-    let cut = super::cut(more);
+    let cut = super::cut(more, "variant");
     let thinned = if all.iter().any(|(member, ..)| member.more.is_cut) { " (there were too many: some are left out)" } else { "" };
     Some(Chart {
         id,

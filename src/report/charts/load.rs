@@ -47,7 +47,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     }
     let title = study.title("Requests at each server");
     let more = all.len() - shown.len();
-    let cut = super::cut(more);
+    let cut = super::cut(more, "variant");
     Some(Chart {
         id,
         caption: format!(

@@ -119,12 +119,12 @@ impl<'a> Study<'a> {
     }
 }
 
-/// A sentence on the variants that a picture has no room for.
-fn cut(more: usize) -> String {
+/// A sentence on what a picture has no room for: so many more of these.
+fn cut(more: usize, what: &str) -> String {
     match more {
         0 => String::new(),
-        1 => " One more variant is not shown.".to_owned(),
-        _ => format!(" {more} more variants are not shown."),
+        1 => format!(" One more {what} is not shown."),
+        _ => format!(" {more} more {what}s are not shown."),
     }
 }
 

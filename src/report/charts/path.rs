@@ -74,11 +74,7 @@ pub fn draw(study: &Study) -> Option<Chart> {
     }
     picture.grow(top - 4.0);
     let title = study.title("The way of a request, hop by hop");
-    let cut = match more {
-        0 => String::new(),
-        1 => " One more way is not shown.".to_owned(),
-        _ => format!(" {more} more ways are not shown."),
-    };
+    let cut = super::cut(more, "way");
     Some(Chart {
         id: "path",
         caption: format!(

@@ -10,7 +10,7 @@ use crate::measure::{RunRecord, ServerRecord, Timeline};
 use crate::model::plan::{FaultPlan, ServerPlan, TargetRef, Topology};
 use crate::scenario::Failure;
 use crate::summary::tests::{about, record, results, topology, variant};
-use crate::summary::{Details, SourceText, Summary, details, summarise};
+use crate::summary::{Details, PodChange, SourceText, Summary, TargetChange, details, summarise};
 use crate::units::{Span, Time};
 use std::sync::Arc;
 
@@ -241,6 +241,26 @@ fn intervals_of_a_sweep_do_not_lie_on_each_other() {
     let gaps: Vec<f64> = xs.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(gaps.iter().filter(|gap| **gap > 100.0).count(), 2, "{xs:?}");
     assert_eq!(gaps.iter().filter(|gap| (4.0..6.0).contains(*gap)).count(), 9, "{xs:?}");
+}
+
+#[test]
+fn pods_and_views_without_a_place_in_the_picture_are_told() {
+    let caption = |pods: usize, views: usize| {
+        let (summary, mut details) = study(&shape(1, 3));
+        let change = |pod: usize| PodChange { at_s: 1.0, pod: format!("web-{pod}"), phase: "ready".to_owned() };
+        let view = |seen: usize| TargetChange {
+            at_s: 2.0 + seen as f64,
+            balancer: format!("edge-{seen}"),
+            target: "web-0".to_owned(),
+            state: "healthy".to_owned(),
+        };
+        details.variants[0].pods = (0..pods).map(change).collect();
+        details.variants[0].targets = (0..views).map(view).collect();
+        charts(&summary, &details).into_iter().find(|chart| chart.id == "control-plane").unwrap().caption
+    };
+    assert!(!caption(12, 3).contains("not shown"));
+    let told = caption(15, 4);
+    assert!(told.contains(" 3 more pods are not shown.") && told.contains(" One more thin bar is not shown."), "{told}");
 }
 
 #[test]
