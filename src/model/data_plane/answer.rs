@@ -111,10 +111,11 @@ impl World {
         }
     }
 
-    /// Whether a failure that comes from a target is what that has answered. Of a part of the balancer it is not: the balancer answers.
+    /// Whether a failure that comes from a target is what that has answered. Of a part of the balancer it is not: the balancer answers. It
+    /// also answers for a server whose queue is full, as the statuses have it.
     fn is_answer_of_target(&self, failure: Failure, hop: Hop) -> bool {
         match (failure, self.balancers[hop.balancer as usize].to[hop.target as usize]) {
-            (Failure::ServerError | Failure::ClientError | Failure::Refused, _) => true,
+            (Failure::ServerError | Failure::ClientError, _) => true,
             (_, TargetRef::Server(_)) => false,
             (_, TargetRef::Balancer(inner)) => {
                 !self.balancers[inner as usize].is_l4 && !self.topology.balancers[inner as usize].routing.is_transparent
