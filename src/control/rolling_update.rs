@@ -138,7 +138,11 @@ pub fn rescale(sets: &[ReplicaSet], before: &Limits, now: &Limits) -> Vec<Replic
     for set in &mut sets {
         let share = f64::from(set.size) * allowed as f64 / f64::from(before.pods_max().max(1));
         let part = (share + 0.5) as i64 - i64::from(set.size);
-        let part = if wanted > 0 { part.min(left) } else { part.max(left) };
+        let part = match left {
+            0 => 0,
+            _ if wanted > 0 => part.min(left),
+            _ => part.max(left),
+        };
         set.size = pods(i64::from(set.size) + part);
         left -= part;
     }

@@ -54,6 +54,13 @@ fn who_opens_a_flow_that_nobody_answers_gives_up_after_127_s() {
     assert_eq!((failed_by(&record, Failure::ConnectFailure), record.statuses[0].get(Status::Own(504))), (481, 481), "not kept");
 }
 
+/// The balancer forgets a flow that is idle for a minute, but not one whose first packet is still sent again.
+#[test]
+fn an_idle_timeout_forgets_no_flow_that_is_still_to_be_made() {
+    let record = flows("300s", "", "{ name: nlb, targets: [s], layer: l4, idle_timeout: 60s }", "at: 4950ms, for: 62s");
+    assert_eq!((record.stuck, record.requests.failed()), (0, 0));
+}
+
 #[test]
 fn a_connect_timeout_ends_the_wait_and_not_the_request() {
     let text = |timeout: &str| format!("{{ name: alb, targets: [nlb], connect_timeout: {timeout} }}, {L4}");

@@ -104,6 +104,8 @@ impl World {
     fn remove_node(&mut self, index: u32) {
         let node = &mut self.cluster_mut().nodes[index as usize];
         (node.is_there, node.is_cordoned, node.removal, node.unneeded_since) = (false, false, None, None);
+        // The pods of another node that comes in its place are not those that were marked.
+        node.eviction = 0;
         node.images.clear();
         node.update();
         self.node_changed(index);

@@ -29,7 +29,7 @@ pub(in crate::model) struct Node {
     lease_phase: Span,
     pub view: NodeView,
     /// Its pods are marked for eviction, by this token; 0: they are not.
-    eviction: u32,
+    pub eviction: u32,
     /// No pods are placed there any more.
     pub is_cordoned: bool,
     pub room: scheduler::Node,

@@ -1,8 +1,8 @@
 //! What operators do: roll out a version, scale, drain a node.
 
-use super::Cluster;
 use super::event::ClusterEvent;
 use super::plan::OperationPlan;
+use super::{Cluster, Phase};
 use crate::model::world::World;
 use crate::units::Span;
 
@@ -46,8 +46,9 @@ impl World {
             let cluster = self.cluster();
             let group = cluster.slots[server as usize].group;
             let Some(pod) = cluster.pod(server).filter(|pod| !pod.is_terminating) else { continue };
-            // The budget protects healthy pods; one that is not ready may go while enough others are.
-            if self.may_be_evicted(group, pod.is_ready) {
+            // The budget protects healthy pods; one that is not ready may go while enough others are, and what does not run yet is no
+            // matter of budgets (Kubernetes, eviction.go, canIgnorePDB).
+            if matches!(pod.phase, Phase::Pending | Phase::Pulling) || self.may_be_evicted(group, pod.is_ready) {
                 self.cluster_mut().groups[group as usize].figures.evicted(now);
                 self.terminate(server);
             } else {

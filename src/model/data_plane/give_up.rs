@@ -247,7 +247,13 @@ impl World {
         if is_connect && self.attempts[index].phase != Phase::Unconnected {
             return; // The connection was made after all.
         }
-        if self.balancers[self.hops[first + depth].balancer as usize].is_l4 {
+        let balancer = &self.balancers[self.hops[first + depth].balancer as usize];
+        if balancer.is_l4 {
+            if let Some((timeout, lane)) = balancer.timeout.filter(|_| self.is_flow_unanswered(index)) {
+                // A first packet that is sent again makes the flow anew.
+                let at = self.calendar.now() + timeout;
+                return self.calendar.schedule_in(lane, at, Event::BalancerTimeout { request, token, is_connect });
+            }
             return self.flow_is_forgotten(index, depth);
         }
         let failure = if is_connect { Failure::ConnectFailure } else { Failure::Timeout };
