@@ -33,7 +33,7 @@ fn last_priority() -> u32 {
 }
 
 /// Conditions; of each given one of its values must match.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct When {
     /// Patterns of the path, upper and lower case told apart; `*` stands for any text, `?` for one character.

@@ -11,18 +11,30 @@ use crate::document::{Path, scalar};
 use crate::scenario::{Ingress, IngressClass, IngressPath, IngressRule, PathType, TargetType, TrafficPolicy};
 use std::collections::BTreeMap;
 
-/// Conditions of a path.
-fn when(rule: &IngressRule, path: &IngressPath) -> Option<Field> {
-    let mut fields = Vec::new();
-    if let Some(host) = &rule.host {
-        fields.push(Field::names("host", std::slice::from_ref(host)));
-    }
+/// Conditions of a path: hosts and paths of its `when` join those of the Ingress, the rest must hold as well (AWS Load Balancer Controller,
+/// pkg/ingress/model_build_listener_rules.go, buildRuleConditions).
+fn when(rule: &IngressRule, path: &IngressPath, place: &Place) -> Option<Field> {
     let plain = path.path.trim_end_matches('/');
-    match path.kind {
-        PathType::Prefix if plain.is_empty() => {}
-        PathType::Prefix => fields.push(Field::names("path", &[plain.to_owned(), format!("{plain}/*")])),
-        PathType::Exact | PathType::ImplementationSpecific => fields.push(Field::names("path", std::slice::from_ref(&path.path))),
+    let own = match path.kind {
+        PathType::Prefix if plain.is_empty() => Vec::new(),
+        PathType::Prefix => vec![plain.to_owned(), format!("{plain}/*")],
+        PathType::Exact | PathType::ImplementationSpecific => vec![path.path.clone()],
+    };
+    let given = place.below("when");
+    let joined = |key: &'static str, own: &[String], more: &[String]| {
+        let field = Field::names(key, &[own, more].concat());
+        (0..more.len()).fold(field, |field, i| field.given(&format!("[{}]", own.len() + i), given.path.field(key).index(i)))
+    };
+    let mut fields = Vec::new();
+    let host = rule.host.as_slice();
+    if !host.is_empty() || !path.when.host.is_empty() {
+        fields.push(joined("host", host, &path.when.host));
     }
+    // The whole tree is any path, whatever else is named.
+    if !own.is_empty() {
+        fields.push(joined("path", &own, &path.when.path));
+    }
+    fields.extend(given.copies(&["header", "method", "query", "source"]));
     (!fields.is_empty()).then(|| flow("when", fields))
 }
 
@@ -73,9 +85,10 @@ impl<'a> Walk<'a> {
             for p in in_order(&rule.paths) {
                 let path = &rule.paths[p];
                 let place = block_item("kubernetes", "ingresses", index).field("rules").index(r).field("paths").index(p);
-                let rest = Place::of(self.blocks.document, place).copies(&["sticky", "respond"]);
+                let place = Place::of(self.blocks.document, place);
                 let forward = services(path).iter().map(|(service, weight)| (needed.number(index, service), *weight)).collect();
-                lines.push(Line { conditions: when(rule, path).into_iter().collect(), forward, rest });
+                let conditions = when(rule, path, &place).into_iter().collect();
+                lines.push(Line { conditions, forward, rest: place.copies(&["sticky", "respond"]) });
             }
         }
         lines
@@ -167,8 +180,9 @@ impl<'a> Walk<'a> {
                 let (i, r, rule, p) = paths[number];
                 let place = block_item("kubernetes", "ingresses", i).field("rules").index(r).field("paths").index(p);
                 let forward = services(&rule.paths[p]).iter().map(|(service, weight)| (needed.number(i, service), *weight)).collect();
-                let rest = Place::of(self.blocks.document, place).copies(&["sticky", "respond"]);
-                lines.push(Line { conditions: when(rule, &rule.paths[p]).into_iter().collect(), forward, rest });
+                let place = Place::of(self.blocks.document, place);
+                let conditions = when(rule, &rule.paths[p], &place).into_iter().collect();
+                lines.push(Line { conditions, forward, rest: place.copies(&["sticky", "respond"]) });
             }
             if let Some(host) = host {
                 let condition = flow("when", vec![Field::names("host", &[host.to_owned()])]);

@@ -2,7 +2,7 @@
 
 use super::NetworkLoadBalancer;
 use crate::dist::Distribution;
-use crate::scenario::{CookieSticky, MinimumHealthy, TargetAlgorithm, TargetCheck, TargetType, Tls};
+use crate::scenario::{CookieSticky, MinimumHealthy, TargetAlgorithm, TargetCheck, TargetType, Tls, When};
 use crate::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -103,6 +103,10 @@ pub struct IngressPath {
     /// How it is compared. Default: prefix.
     #[serde(default, rename = "type")]
     pub kind: PathType,
+    /// Further conditions (alb; `conditions.*` of the AWS controller). Its hosts and paths are others to the rule's host and the path; of
+    /// the rest, all must hold. Default: none.
+    #[serde(default)]
+    pub when: When,
     /// The service that gets the requests.
     #[serde(default)]
     pub service: Option<String>,

@@ -5,7 +5,7 @@ use crate::control::defaults::{alb, target_group};
 use crate::document::Path;
 use crate::scenario::expand::targets::Product;
 use crate::scenario::expand::things::block_item;
-use crate::scenario::{CookieSticky, Ingress, IngressClass, IngressPath, PathType, ServiceType, TargetType};
+use crate::scenario::{CookieSticky, Ingress, IngressClass, IngressPath, PathType, ServiceType, TargetType, When};
 use std::collections::BTreeMap;
 
 /// Settings of class alb.
@@ -130,6 +130,9 @@ impl Check<'_, '_> {
             }
             _ => {}
         }
+        if path.when != When::default() && ingress.class == IngressClass::Nginx {
+            self.error_help(&at.field("when"), "is for `class: alb`", "ingress-nginx looks at hosts and paths alone");
+        }
         match (&path.service, &path.forward, path.respond) {
             (Some(service), None, None) => self.backend(&at.field("service"), service, ingress),
             (None, Some(forward), None) => {
@@ -168,7 +171,7 @@ impl Check<'_, '_> {
         for (i, ingress) in blocks.ingresses().iter().enumerate() {
             let server = if ingress.class == IngressClass::Alb { blocks.leader(i) } else { usize::MAX };
             for (r, rule) in ingress.rules.iter().enumerate() {
-                for (p, path) in rule.paths.iter().enumerate() {
+                for (p, path) in rule.paths.iter().enumerate().filter(|(_, path)| path.when == When::default()) {
                     let plain = path.path.trim_end_matches('/');
                     let plain = if path.kind == PathType::Prefix { plain } else { path.path.as_str() };
                     if let Some(first) = seen.insert((server, rule.host.as_deref(), plain, path.kind), &ingress.name) {
