@@ -66,7 +66,16 @@ fn service<'a>(reader: &'a Reader, object: &'a Object<'a>, objects: &[Object], d
         return Some(service);
     }
     service.ports = ports(&spec);
+    if service.ports.is_empty() && spec.get("ports").is_some_and(|list| !list.items().is_empty()) {
+        spec.take_all();
+        service.pods = Err("it has no TCP port".to_owned());
+        return Some(service);
+    }
     service.pods = pods(&spec, object, objects, deployments, &mut service.comments);
+    if service.ports.len() > 1 {
+        let all: Vec<String> = service.ports.iter().map(|(_, number)| number.to_string()).collect();
+        service.comments.push(format!("Its ports {} lead to the same pods: here they are one.", all.join(", ")));
+    }
     if let Ok(deployment) = service.pods {
         target_ports(&spec, &deployments[deployment]);
     }
@@ -89,7 +98,13 @@ fn service<'a>(reader: &'a Reader, object: &'a Object<'a>, objects: &[Object], d
 fn ports<'a>(spec: &View<'a>) -> Vec<(Option<&'a str>, u32)> {
     let list = spec.get("ports").map(|list| list.items()).unwrap_or_default();
     let of_port = |port: View<'a>| {
-        ["protocol", "nodePort", "appProtocol"].iter().for_each(|field| drop(port.get(field)));
+        ["nodePort", "appProtocol"].iter().for_each(|field| drop(port.get(field)));
+        if let Some(protocol) = port.get("protocol").filter(|protocol| protocol.text().is_some_and(|text| text != "TCP")) {
+            protocol.one_of(&[("UDP", ()), ("SCTP", ())])?;
+            protocol.warning("is not TCP: lbsim simulates requests over TCP alone", "the port is left out");
+            port.take_all();
+            return None;
+        }
         let Some(number) = port.get("port") else {
             port.error_help("has no `port`", "such as `{ port: 80, targetPort: 8080 }`");
             return None;
