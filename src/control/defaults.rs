@@ -111,6 +111,10 @@ pub mod cluster_autoscaler {
     /// (EvictionRetryTime), flag max-pod-eviction-time.
     pub const EVICTION_RETRY: Span = s(10);
     pub const EVICTION_MAX: Span = s(120);
+    /// How long it waits for evicted pods to end: their grace, at most this, and so much more. Source: the same file (waitPodsToDisappear,
+    /// DefaultPodEvictionHeadroom), flag max-graceful-termination-sec.
+    pub const GRACE_MAX: Span = s(600);
+    pub const EVICTION_HEADROOM: Span = s(30);
     /// A node that takes longer to register is given up.
     pub const PROVISION_MAX: Span = s(900);
 }

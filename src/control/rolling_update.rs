@@ -278,6 +278,8 @@ mod tests {
         // Of equal ones the newer gets the odd pod, and the older loses it.
         assert_eq!(scaled(&[5, 5], 7, 8), [5, 6]);
         assert_eq!(scaled(&[5, 5], 7, 6), [4, 5]);
+        // Nothing is to be added: all stay as they are, whatever their proportions would give.
+        assert_eq!(scaled(&[8, 5], 5, 10), [8, 5]);
         // What rounding takes away or leaves over is the largest one's: 3 versions, 18 pods for 13.
         assert_eq!(scaled(&[9, 2, 2], 10, 15), [12, 3, 3]);
         assert_eq!(scaled(&[5, 4, 4], 10, 15), [7, 5, 6]);

@@ -76,6 +76,8 @@ pub enum Bar {
     Member = 4,
     /// The balancer is lost with its node, and sends to nobody.
     Lost = 8,
+    /// It stands on a node that is not there.
+    NoNode = 16,
 }
 
 /// What a balancer is built of besides its plan.

@@ -25,12 +25,15 @@ impl World {
         is_struck(balancer) || stands_for_copies() && self.balancers[balancer as usize].to.iter().all(is_copy_struck)
     }
 
+    /// `strike`: `NONE` where no fault is to blame.
     pub(super) fn balancer_struck(&mut self, balancer: u32, strike: u32) {
         self.lost_balancers.resize(self.balancers.len(), Vec::new());
         self.lost_balancers[balancer as usize].push(strike);
         self.balancers[balancer as usize].bar(Bar::Lost, |_| true);
         self.recorder.failover.watchers_lost(&self.views_of(balancer), self.calendar.now());
-        self.blame_for_cut(balancer, |_| true, strike);
+        if strike != NONE {
+            self.blame_for_cut(balancer, |_| true, strike);
+        }
         // Everything that is on its way through it is lost; servers beyond it work on for nobody.
         self.close_connections_of(balancer, Ending::Silent);
     }

@@ -22,10 +22,10 @@ const ENDPOINTS: &str = "members: { endpoints: { delay: { constant: 800ms } } }"
 const ROLLOUT: &str = "operations: [{ rollout: { group: web, at: 10s } }]\n";
 /// One after the other, none missing.
 const ONE_BY_ONE: &str = "rolling_update: { max_surge: 1, max_unavailable: 0 }";
-const READINESS: &str = "readiness_probe: { tcp: {}, period: 1s }";
+pub const READINESS: &str = "readiness_probe: { tcp: {}, period: 1s }";
 
 /// When pods came into a phase, in seconds.
-fn phases(record: &RunRecord, phase: PodPhase) -> Vec<f64> {
+pub fn phases(record: &RunRecord, phase: PodPhase) -> Vec<f64> {
     let history = record.history.as_ref().expect("the first replication has a history");
     history.pods.iter().filter(|moment| moment.phase == phase).map(|moment| moment.at.as_secs_f64()).collect()
 }
@@ -188,23 +188,6 @@ fn a_process_that_ignores_the_end_is_killed_with_what_it_has() {
 
 // ---- Crashes ----------------------------------------------------------------------------------------------------------
 
-/// A node is drained by the autoscaler, lost, and removed; what comes in its place is not given up because that was.
-#[test]
-fn a_new_node_does_not_inherit_the_eviction_of_the_one_before() {
-    let record = once(
-        "duration: 12m
-clients: [{ name: users, timeout: 1s, arrivals: { deterministic: { rate: 30/s } }, requests: [{ work: { constant: 1ms } }] }]
-nodes: [{ name: worker, count: 4, cpu: 2, autoscale: { min: 2, max: 4, idle: 1m, boot: { constant: 30s }, after_add: 20m } }]
-servers: [{ name: web, count: 20, slots: 10, pods: { start: { constant: 2s }, image_pull: { constant: 5s }, replicas: 4, cpu: 500m, pre_stop: 25s, readiness_probe: { tcp: {}, period: 1s } } }]
-balancers: [{ name: lb, targets: [web], members: { endpoints: { delay: { constant: 500ms } } } }]
-faults: [{ crash: { node: worker-4, at: 72s, for: 65s } }]
-operations: [{ scale: { group: web, replicas: 16, at: 140s } }]
-",
-    );
-    // The pods of two nodes that are drained.
-    assert_eq!(record.pods[0].evicted, 2);
-}
-
 #[test]
 fn a_crash_loop_waits_10_20_40_s() {
     let text = "duration: 10m\nclients: [{ name: c, arrivals: { deterministic: { rate: 10/s } }, requests: [{ work: { constant: 1ms } }] }]\n\
@@ -365,7 +348,7 @@ fn a_target_that_is_taken_out_is_checked_no_more() {
 
 // ---- Nodes ------------------------------------------------------------------------------------------------------------
 
-fn on_nodes(duration: &str, nodes: &str, count: u32, pods: &str, more: &str) -> String {
+pub fn on_nodes(duration: &str, nodes: &str, count: u32, pods: &str, more: &str) -> String {
     format!(
         "duration: {duration}\n\
          clients: [{{ name: c, timeout: 1s, arrivals: {{ deterministic: {{ rate: 30/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\

@@ -11,6 +11,7 @@ mod generator;
 mod instances;
 mod lost;
 mod lost_zones;
+mod node_groups;
 mod paths;
 mod places;
 mod properties;

@@ -89,9 +89,10 @@ pub enum ClusterEvent {
     Operation {
         index: u32,
     },
-    /// Pods that a budget kept on a node that is to be removed are tried again.
+    /// A node that is to be removed: pods that a budget kept there are tried again, or should have ended by now.
     EmptyNode {
         node: u32,
+        token: u32,
     },
 }
 
@@ -118,7 +119,7 @@ impl ClusterEvent {
             ClusterEvent::SyncReplicas { group } => of(62, group, 0, 0),
             ClusterEvent::Sample { group } => of(63, group, 0, 0),
             ClusterEvent::Operation { index } => of(64, index, 0, 0),
-            ClusterEvent::EmptyNode { node } => of(65, node, 0, 0),
+            ClusterEvent::EmptyNode { node, token } => of(65, node, 0, token),
         }
     }
 
@@ -143,7 +144,7 @@ impl ClusterEvent {
             62 => ClusterEvent::SyncReplicas { group: number },
             63 => ClusterEvent::Sample { group: number },
             64 => ClusterEvent::Operation { index: number },
-            _ => ClusterEvent::EmptyNode { node: number },
+            _ => ClusterEvent::EmptyNode { node: number, token },
         }
     }
 }
@@ -172,7 +173,7 @@ mod tests {
             ClusterEvent::SyncReplicas { group: 2 },
             ClusterEvent::Sample { group: 2 },
             ClusterEvent::Operation { index: 8 },
-            ClusterEvent::EmptyNode { node: 7 },
+            ClusterEvent::EmptyNode { node: 7, token },
         ];
         for event in events {
             assert_eq!(Packed::from(Event::Cluster(event)).unpack(), Event::Cluster(event));

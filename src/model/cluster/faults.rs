@@ -155,7 +155,7 @@ impl World {
 
     // ---- Balancers on a node ------------------------------------------------------------------------------------------
 
-    fn balancers_on(&self, node: u32) -> Vec<u32> {
+    pub(super) fn balancers_on(&self, node: u32) -> Vec<u32> {
         let places = &self.cluster().plan.balancers;
         (0..places.len() as u32).filter(|balancer| places[*balancer as usize].node == node).collect()
     }

@@ -10,6 +10,13 @@ use crate::model::client::NONE;
 use crate::model::places::Place;
 use crate::model::world::World;
 
+/// The zones' processors as the controller saw them when it wrote endpoints, and the number of that.
+#[derive(Debug, Default)]
+pub(in crate::model) struct Written {
+    number: u32,
+    zones: Zones,
+}
+
 impl World {
     /// Where hints go by the processors of nodes, a change of those comes with news that is about no target.
     pub(super) fn tell_of_nodes(&mut self, balancer: u32) {
@@ -19,7 +26,8 @@ impl World {
         let (Some(plan), Some(members)) = (&plan.members[balancer as usize], &mut cluster.members[balancer as usize]) else { return };
         if let MembersKind::Endpoints { by_cpu: true, .. } = plan.kind {
             let delay = plan.delay.sample(&mut members.rng);
-            let news = cluster.news.insert(News { balancer, target: NONE, number: 0, condition: NOBODY });
+            let zones = cluster.write_zones(balancer);
+            let news = cluster.news.insert(News { balancer, target: NONE, number: 0, condition: NOBODY, zones });
             let news = cluster.news.at(news);
             self.schedule_cluster(now + delay, ClusterEvent::News(news));
         }
@@ -27,16 +35,26 @@ impl World {
 }
 
 impl Cluster {
-    /// Works out anew which zone the controller means each endpoint for that a balancer knows: hints come with the endpoints that they stand
-    /// at. `of_nodes`: only the nodes have changed.
-    pub(super) fn refresh_hints(&mut self, balancer: u32, of_nodes: bool) {
-        let (Some(plan), Some(members)) = (&self.plan.members[balancer as usize], &mut self.members[balancer as usize]) else { return };
-        let MembersKind::Endpoints { by_cpu: true, .. } = plan.kind else { return };
+    /// The zones' processors now, for a balancer to which they matter.
+    pub(super) fn write_zones(&mut self, balancer: u32) -> Option<Written> {
+        let MembersKind::Endpoints { by_cpu: true, .. } = self.plan.members[balancer as usize].as_ref()?.kind else { return None };
         let known = self.nodes.iter().zip(&self.plan.nodes).filter(|(node, _)| node.is_known());
         let zone = |zone: u32| (zone != NONE).then_some(zone);
         let zones = Zones::of_nodes(known.map(|(_, plan)| (zone(plan.zone), plan.allocatable.cpu_milli)));
+        Some(Written { number: self.token(), zones })
+    }
+
+    /// Works out anew which zone the controller means each endpoint for that a balancer knows: hints come with the endpoints that they stand
+    /// at. `of_nodes`: only the nodes have changed.
+    pub(super) fn refresh_hints(&mut self, balancer: u32, written: Option<Written>, of_nodes: bool) {
+        let (Some(written), Some(members)) = (written, &mut self.members[balancer as usize]) else { return };
+        if written.number > members.zones.number {
+            members.zones = written;
+        }
         let ready = members.known.iter().map(|(condition, _)| condition).filter(|condition| condition.is_ready);
+        let zone = |zone: u32| (zone != NONE).then_some(zone);
         let endpoints: Vec<Option<u32>> = ready.map(|condition| zone(condition.place.zone)).collect();
+        let zones = &members.zones.zones;
         members.hints = if of_nodes { zones.hints_kept(&endpoints, members.hints.take()) } else { zones.hints(&endpoints) };
     }
 }

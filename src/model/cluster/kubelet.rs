@@ -187,7 +187,7 @@ impl World {
         self.servers[server as usize].rare.incarnation += 1;
         self.empty_server(server, by, true);
         if is_terminating {
-            return self.pod_gone(server);
+            return self.tell_end(server);
         }
         self.set_pod_timer(server, Timer::Restarts, wait);
         self.refresh_readiness(server);
@@ -212,6 +212,14 @@ impl World {
     pub(super) fn end_pod(&mut self, server: u32) {
         let Some(pod) = self.cluster().pod(server) else { return };
         if pod.run == 0 { self.pod_gone(server) } else { self.end_container(server) }
+    }
+
+    /// The last container of a pod that is deleted has ended. A kubelet that is cut off tells so when it is back.
+    fn tell_end(&mut self, server: u32) {
+        let node = self.cluster().pod(server).map_or(NONE, |pod| pod.node);
+        if !self.cluster().is_lost(node) {
+            self.pod_gone(server);
+        }
     }
 
     /// preStop, then SIGTERM, and SIGKILL when the grace is over.

@@ -5,6 +5,7 @@
 //! its health checks let it.
 
 use super::event::ClusterEvent;
+use super::hints::Written;
 use super::plan::MembersKind;
 use super::{Cluster, Slot};
 use crate::control::endpoints::{self, Proxy};
@@ -38,6 +39,8 @@ pub(in crate::model) struct News {
     pub(super) target: u32,
     pub(super) number: u32,
     pub(super) condition: Condition,
+    /// Where hints go by the zones' processors: those of the moment at which it was written.
+    pub(super) zones: Option<Written>,
 }
 
 /// A balancer's knowledge of its targets.
@@ -49,6 +52,8 @@ pub(in crate::model) struct Members {
     pub(super) is_member: Vec<bool>,
     /// The zone that each ready target is meant for, in their order; where hints go by the zones' processors, and are possible.
     pub(super) hints: Option<Vec<u32>>,
+    /// What they go by: of the latest news that has come.
+    pub(super) zones: Written,
     /// By target: the token of the end of its draining; 0: it does not drain.
     pub(super) draining: Vec<u32>,
     pub(super) rng: Rng,
@@ -77,6 +82,7 @@ impl World {
                 known: vec![(NOBODY, 0); n],
                 is_member: vec![false; n],
                 hints: None,
+                zones: Written::default(),
                 draining: vec![0; n],
                 rng,
                 first_pair: NONE,
@@ -101,7 +107,8 @@ impl World {
             }
         }
         self.bar_other_zones(balancer);
-        self.cluster_mut().refresh_hints(balancer, false);
+        let zones = self.cluster_mut().write_zones(balancer);
+        self.cluster_mut().refresh_hints(balancer, zones, false);
         let is_member = self.cluster().members_by_knowledge(balancer);
         for target in (0..n as u32).filter(|target| is_member[*target as usize]) {
             self.show_target(balancer, target, TargetState::Healthy);
@@ -194,17 +201,19 @@ impl World {
         (*told, *number) = (condition, *number + 1);
         let number = *number;
         let delay = plan.delay.sample(&mut members.rng);
-        let news = cluster.news.insert(News { balancer, target, number, condition });
+        let zones = cluster.write_zones(balancer);
+        let news = cluster.news.insert(News { balancer, target, number, condition, zones });
         let news = cluster.news.at(news);
         self.schedule_cluster(now + delay, ClusterEvent::News(news));
     }
 
     pub(super) fn news_arrives(&mut self, news: Ref) {
         let cluster = self.cluster_mut();
-        let News { balancer, target, number, condition } = cluster.news[news.index];
+        let News { balancer, target, number, condition, ref mut zones } = cluster.news[news.index];
+        let zones = zones.take();
         cluster.news.remove(news.index);
         if target == NONE {
-            cluster.refresh_hints(balancer, true);
+            cluster.refresh_hints(balancer, zones, true);
             let is_member = cluster.members_by_knowledge(balancer);
             return self.change_members(balancer, &is_member);
         }
@@ -218,7 +227,7 @@ impl World {
         *known = (condition, number);
         let was_member = members.is_member(target);
         self.bar_other_zones(balancer);
-        self.cluster_mut().refresh_hints(balancer, false);
+        self.cluster_mut().refresh_hints(balancer, zones, false);
         let mut is_member = self.cluster().members_by_knowledge(balancer);
         if is_another && was_member && is_member[target as usize] {
             // Another pod in the same slot is another target.

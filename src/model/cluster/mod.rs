@@ -77,6 +77,8 @@ pub(super) struct Cluster {
     pub boot_rng: Vec<Rng>,
     /// When the cluster autoscaler ordered a node for the last time.
     pub last_node_ordered: Option<Time>,
+    /// When it removed nodes for the last time, and how many at that moment.
+    pub nodes_removed: Option<(Time, usize)>,
     is_schedule_due: bool,
     last_token: u32,
 }
@@ -192,6 +194,7 @@ impl World {
             }
         }
         self.begin_members();
+        self.begin_node_groups();
         self.begin_autoscaling();
         // Like a fault, what an operator does is no transient of the start.
         if !self.plan.is_pilot {
@@ -239,6 +242,7 @@ impl World {
             monitor: Monitor::new(&mut stream("cluster/monitor".to_owned())),
             boot_rng: (0..plan.node_groups.len()).map(|group| stream(format!("nodes/{group}/boot"))).collect(),
             last_node_ordered: None,
+            nodes_removed: None,
             is_schedule_due: false,
             last_token: 0,
             plan: plan.clone(),
@@ -259,7 +263,7 @@ impl World {
             ClusterEvent::Evict { node, token } => self.evict_node(node, token),
             ClusterEvent::Booted { node } => self.node_boots(node),
             ClusterEvent::DrainAgain { node } => self.drain_node(node),
-            ClusterEvent::EmptyNode { node } => self.empty_node(node),
+            ClusterEvent::EmptyNode { node, token } => self.empty_node(node, token),
             ClusterEvent::ScanNodes { nodes } => self.scan_nodes(nodes),
             ClusterEvent::SyncReplicas { group } => self.sync_replicas(group),
             ClusterEvent::Sample { group } => self.sample_group(group),

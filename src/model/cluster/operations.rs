@@ -60,9 +60,12 @@ impl World {
 
     fn may_be_evicted(&self, group: u32, is_ready: bool) -> bool {
         let cluster = self.cluster();
-        match cluster.plan.groups[group as usize].budget {
-            Some(budget) if !is_ready => cluster.healthy_pods(group) >= budget.healthy_min(cluster.groups[group as usize].replicas),
-            _ => cluster.disruptions_allowed(group) != Some(0),
+        let Some(budget) = cluster.plan.groups[group as usize].budget else { return true };
+        let (healthy, wanted) = (cluster.healthy_pods(group), cluster.groups[group as usize].replicas);
+        match budget.healthy_min(wanted) {
+            least @ 1.. if !is_ready => healthy >= least,
+            // Where none has to be healthy, too, the budget is asked, and has none to let go where none is healthy.
+            _ => budget.disruptions_allowed(wanted, healthy) > 0,
         }
     }
 }

@@ -269,6 +269,17 @@ impl World {
         }
     }
 
+    /// Who has connections through a balancer to some of its targets closes them as soon as nothing is on them.
+    pub(in crate::model) fn retire_connections_through(&mut self, balancer: u32, is_target: &[bool]) {
+        for index in 0..self.connections.slots.capacity() {
+            let connection = &self.connections.slots[index];
+            let is_here = |passage: &Passage| passage.balancer == balancer && is_target[passage.target as usize];
+            if connection.state == State::Open && !connection.is_left && connection.passages.iter().any(is_here) {
+                self.retire_connection(index);
+            }
+        }
+    }
+
     /// Ends connections that pass a balancer to some of its targets, there; tries on them fail.
     fn cut_connections(&mut self, balancer: u32, is_target: impl Fn(TargetId) -> bool, ending: Ending) {
         let mut cut = vec![None; self.connections.slots.capacity() as usize];

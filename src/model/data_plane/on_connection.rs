@@ -22,6 +22,9 @@ impl World {
             delay += self.leg(opener, &passages[..place], to);
             self.count_leg(attempt, opener, &passages[..place], to);
             if !self.passes(index, place, now + delay) {
+                if let Some(strike) = self.cut_off_by(passage.balancer) {
+                    return self.lose(attempt, strike); // Nobody is there to say so.
+                }
                 // The answer to a packet of a connection that nobody knows is a reset.
                 let back = self.way_back(opener, &passages[..=place]);
                 self.attempts[attempt].failure = Some(Failure::Reset);
