@@ -153,6 +153,7 @@ fn compile_pods(
         pre_stop: pods.pre_stop,
         grace: pods.grace,
         on_term: pods.on_term,
+        address_lingers: pods.address_lingers,
         max_surge: amount(pods.rolling_update.max_surge),
         max_unavailable: amount(pods.rolling_update.max_unavailable),
         recreate: pods.rolling_update.recreate,

@@ -2,7 +2,9 @@
 //!
 //! Until the startup probe has passed, the other two do not run. Readiness decides about traffic only, liveness and startup about restarts.
 //! Unlike a load balancer's health check, a probe counts *equal* outcomes in a row, and each pod is seen by its own kubelet alone.
-//! Source: Kubernetes documentation, tasks/configure-pod-container/configure-liveness-readiness-startup-probes; pkg/kubelet/prober/worker.go.
+//! Source: Kubernetes documentation, tasks/configure-pod-container/configure-liveness-readiness-startup-probes; pkg/kubelet/prober/worker.go;
+//! that the readiness probe follows the startup probe at once: prober_manager.go (UpdatePodStatus). (It does so as well when the container
+//! has been seen to run, up to a second after its start, when hardly a process listens.)
 
 use super::defaults::probe as default;
 use crate::units::{Span, Time};

@@ -80,7 +80,7 @@ pub struct Attempt {
     pub next: u32,
     /// On the open road the request's class, elsewhere what balancers have made of it (`measure::statuses::mark`).
     pub mark: u16,
-    /// On the open road: the balancer's number of the server.
+    /// On the open road: the balancer's number of the server. Elsewhere `NONE`, but where it is `NOBODY`: see `goes_to_nobody`.
     pub target: u32,
     pub work: Span,
     /// How long the work takes at the server's speed on a slot of its own, from when it started.
@@ -109,6 +109,20 @@ impl Attempt {
             duration: Span::ZERO,
             entered: Time::ZERO,
         }
+    }
+}
+
+/// In the place of a target.
+const NOBODY: u32 = NONE - 1;
+
+impl Attempt {
+    /// It is at an address that nobody has any more, whoever may be in that place later.
+    pub fn goes_to_nobody(&mut self) {
+        self.target = NOBODY;
+    }
+
+    pub fn is_to_nobody(&self) -> bool {
+        self.target == NOBODY
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Connection {
     pub end_idle_since: Time,
     /// When it is looked at next.
     pub timer: Time,
+    /// The address at its end is nobody's any more, whoever may be in that place later.
+    pub is_to_nobody: bool,
     /// Where the first packet goes next; at last, where the connection ends.
     pub end: TargetRef,
     pub passages: Vec<Passage>,

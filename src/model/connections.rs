@@ -225,6 +225,7 @@ impl Connections {
             travel: Span::ZERO,
             repeats: 0,
             lost_by: NONE,
+            is_to_nobody: false,
             idle_since: now,
             end_idle_since: now,
             timer: NEVER,

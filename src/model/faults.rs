@@ -219,7 +219,7 @@ impl World {
             self.close_connections_to(index, if is_cut_off { Ending::Silent } else { Ending::Reset });
         }
         for attempt in 0..self.attempts.capacity() {
-            if self.attempts[attempt].server != index {
+            if self.attempts[attempt].server != index || self.attempts[attempt].is_to_nobody() {
                 continue;
             }
             match self.attempts[attempt].phase {

@@ -25,11 +25,16 @@ impl World {
         is_struck(balancer) || stands_for_copies() && self.balancers[balancer as usize].to.iter().all(is_copy_struck)
     }
 
-    /// `strike`: `NONE` where no fault is to blame.
-    pub(super) fn balancer_struck(&mut self, balancer: u32, strike: u32) {
+    /// From now on nothing answers there. `strike`: `NONE` where no fault is to blame.
+    pub(super) fn cut_off_balancer(&mut self, balancer: u32, strike: u32) {
         self.lost_balancers.resize(self.balancers.len(), Vec::new());
         self.lost_balancers[balancer as usize].push(strike);
         self.balancers[balancer as usize].bar(Bar::Lost, |_| true);
+    }
+
+    /// The same in the middle of a run.
+    pub(super) fn balancer_struck(&mut self, balancer: u32, strike: u32) {
+        self.cut_off_balancer(balancer, strike);
         self.recorder.failover.watchers_lost(&self.views_of(balancer), self.calendar.now());
         if strike != NONE {
             self.blame_for_cut(balancer, |_| true, strike);

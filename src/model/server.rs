@@ -124,6 +124,8 @@ pub struct Rare {
     pub is_connected: bool,
     /// Of a pod.
     pub presence: Presence,
+    /// Each pod here has an address of its own, which falls silent after it.
+    pub changes_address: bool,
     /// What is to blame for what fails while it does not serve, as a strike.
     pub away_by: Option<u32>,
     /// Counts restarts: what a process remembers is gone when this changes.
@@ -178,7 +180,8 @@ impl Server {
         change(&mut self.rare);
         self.rare.slow_factor = self.rare.slows.iter().map(|(_, factor)| factor).product();
         self.is_stretched = self.rare.speed != 1.0 || self.rare.slow_factor != 1.0;
-        self.is_troubled = !self.rare.faults.is_empty() || self.rare.is_connected || self.rare.presence != Presence::Serving;
+        self.is_troubled =
+            !self.rare.faults.is_empty() || self.rare.is_connected || self.rare.changes_address || self.rare.presence != Presence::Serving;
     }
 
     /// The integrals up to `now`. Called at least once a minute, so that 64 bits are enough in between.

@@ -138,6 +138,9 @@ pub struct Deployment {
     /// What the process does when it is told to end. Default: drain.
     #[serde(default)]
     pub on_term: OnTerm,
+    /// How long the address of a pod that is gone refuses connections; after that nobody answers there. Default: it refuses for ever.
+    #[serde(default)]
+    pub address_lingers: Option<Span>,
     /// How a new version replaces the old one. Default: as Kubernetes.
     #[serde(default)]
     pub rolling_update: RollingUpdate,

@@ -95,6 +95,21 @@ fn readiness_holds_traffic_back_until_the_pod_listens() {
     assert_eq!(lost(", startup_probe: { tcp: {}, period: 3s }"), 0);
 }
 
+/// The kubelet probes a container at once that has started and is not ready, and goes on from there.
+#[test]
+fn the_readiness_probe_does_not_wait_for_its_round_when_the_startup_probe_has_passed() {
+    // On its node at 10 s, listening at 17 s. Startup probes at 16 s and 19 s; rounds of readiness would come at 17 s and 24 s.
+    let ready = |more: &str| {
+        let probes = format!("startup_probe: {{ tcp: {{}}, period: 3s }}, readiness_probe: {{ tcp: {{}}, period: 7s{more} }}");
+        let record = once(&scenario(4, &format!("replicas: 1, {probes}, {ONE_BY_ONE}"), ENDPOINTS, ROLLOUT));
+        phases(&record, PodPhase::Ready)[1..].to_vec()
+    };
+    assert_eq!(ready(""), [19.0]);
+    assert_eq!(ready(", success_threshold: 2"), [26.0]);
+    // Not before it may: 12 s after its start at 15 s.
+    assert_eq!(ready(", initial_delay: 12s"), [33.0]);
+}
+
 #[test]
 fn a_rollout_takes_as_long_as_its_steps() {
     // Each of 4 steps: 5 s for the image, 2 s to listen, and the pod is available 3 s later.
@@ -549,15 +564,19 @@ fn a_node_whose_pods_cannot_be_evicted_for_two_minutes_stays() {
 
 /// Callers on every node of two zones; `more` may say what happens. The share of what they send to pods that crosses zones.
 fn crossing(nodes: &str, replicas: u32, prefer: &str, more: &str) -> RunRecord {
-    once(&format!(
+    once(&crossing_told_after("1s", nodes, replicas, prefer, more))
+}
+
+fn crossing_told_after(delay: &str, nodes: &str, replicas: u32, prefer: &str, more: &str) -> String {
+    format!(
         "duration: 10m\n\
          clients: [{{ name: c, timeout: 1s, arrivals: {{ poisson: {{ rate: 30/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
          kubernetes:\n\
          \x20 nodes: [{nodes}]\n\
-         \x20 proxy: {{ delay: {{ constant: 1s }} }}\n\
+         \x20 proxy: {{ delay: {{ constant: {delay} }} }}\n\
          \x20 deployments: [{{ name: web, replicas: {replicas}, slots: 10, pre_stop: 2s, readiness_probe: {{ tcp: {{}} }} }}]\n\
          \x20 services: [{{ name: web, prefer: {prefer} }}]\n{more}"
-    ))
+    )
 }
 
 fn assert_crosses(record: &RunRecord, expected: f64, slack: f64) {
@@ -601,6 +620,17 @@ fn a_lost_node_changes_the_hints_of_pods_that_it_does_not_hold() {
     // with 3/8 of every second request.
     let record = crossing(nodes, 10, "topology_auto", "faults: [{ blackhole: { node: odd-1, at: 1m } }]\n");
     assert_crosses(&record, 0.25 * 0.19, 0.015);
+}
+
+/// Hints go by the nodes as they were when the endpoints were written, however long that takes.
+#[test]
+fn hints_do_not_know_of_nodes_what_was_not_known_when_they_were_written() {
+    let nodes = "{ name: a, zones: [a], cpu: 4 }, { name: b, zones: [b], cpu: 4 }, { name: odd, zones: [b], cpu: 12, memory: 1MiB }";
+    // Two pods more at 50 s are known from 260 s on; that a node is gone at 200 s is written at 230 to 245 s and known 200 s later. Until 200 s
+    // 2/3 x 3/8 of 30/s cross, then 1/2 x 3/8 of 20/s (the callers of that node are lost), from 260 to 438 s 1/2 x 1/3 of them, or 0.4 as the
+    // parts are rounded, and none after that: 0.165 to 0.174 of all. By the nodes as of 260 s it would be 0.123.
+    let more = "faults: [{ blackhole: { node: odd-1, at: 200s } }]\noperations: [{ scale: { group: web, replicas: 12, at: 50s } }]\n";
+    assert_crosses(&once(&crossing_told_after("200s", nodes, 10, "topology_auto", more)), 0.17, 0.02);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The engine as a whole, through the scenario format: claims about single mechanisms, properties of scenarios drawn at
 //! random, and figures of queueing theory. One binary, so that it is linked once.
 
+mod addresses;
 mod cluster;
 mod connections;
 mod cookies;

@@ -6,6 +6,7 @@ use crate::control::crash_loop::{self, CrashLoop};
 use crate::control::defaults::pod::PRE_STOP_EXTENSION;
 use crate::control::probe::{Kind, Probes};
 use crate::model::client::NONE;
+use crate::model::connection::NEVER;
 use crate::model::data_plane::Ending;
 use crate::model::server::Presence;
 use crate::model::world::World;
@@ -33,6 +34,7 @@ impl World {
             started: None,
             probes: Probes::new(probe(&plan.startup), probe(&plan.readiness), probe(&plan.liveness)),
             rounds: [now; 3],
+            readiness_due: NEVER,
             crash_loop: CrashLoop::default(),
             is_terminating: false,
             is_ending: false,
@@ -292,6 +294,7 @@ impl World {
         slot.freed = now;
         slot.timers.fill(0);
         cluster.leave_node(pod.node, plan.groups[group as usize].request);
+        self.leaves_address(server, pod.node);
         let place = plan.places[server as usize];
         self.set_place(server, place);
         self.leaves_struck_node(server);

@@ -66,6 +66,11 @@ impl Members {
     pub fn is_member(&self, target: u32) -> bool {
         self.is_member[target as usize]
     }
+
+    /// Which pod a target is, as far as is known.
+    pub(super) fn knows(&self, target: u32) -> Option<u32> {
+        Some(self.known[target as usize].0.birth).filter(|birth| *birth != NOBODY.birth)
+    }
 }
 
 impl World {

@@ -5,6 +5,7 @@
 //! happen to pods, and what the balancers come to know of it, are events (`event`); nothing here is asked by requests on their way, but
 //! for what stands in the server (`Presence`) and in the balancer (who is eligible).
 
+mod addresses;
 mod autoscale;
 mod deployment;
 pub mod event;
@@ -20,6 +21,7 @@ pub mod plan;
 mod probes;
 mod targets;
 
+pub(super) use addresses::Address;
 pub use event::ClusterEvent;
 pub(super) use members::Members;
 
@@ -89,6 +91,8 @@ pub(super) struct Slot {
     pub group: u32,
     pub pod: Option<Pod>,
     freed: Time,
+    /// Until when the address of its last pod refuses connections.
+    address_until: Time,
     timers: [u32; Timer::COUNT],
     /// Draws the times of its pods.
     rng: Rng,
@@ -124,6 +128,8 @@ pub(super) struct Pod {
     pub probes: Probes,
     /// Since when the kubelet's rounds go, of the three kinds of probes.
     pub rounds: [Time; 3],
+    /// When the next readiness probe starts.
+    pub readiness_due: Time,
     pub crash_loop: CrashLoop,
     pub is_terminating: bool,
     /// The container has been told to end, be it to be started again.
@@ -193,6 +199,7 @@ impl World {
                 self.create_running_pod(group);
             }
         }
+        self.begin_addresses();
         self.begin_members();
         self.begin_node_groups();
         self.begin_autoscaling();
@@ -210,6 +217,7 @@ impl World {
             group,
             pod: None,
             freed: Time::ZERO,
+            address_until: Time::ZERO,
             timers: [0; Timer::COUNT],
             rng: stream(format!("pod/{}", server.name)),
         });

@@ -156,7 +156,8 @@ impl World {
     pub(super) fn begin_node_groups(&mut self) {
         for index in 0..self.cluster().nodes.len() as u32 {
             if !self.cluster().nodes[index as usize].is_there {
-                self.switch_off(index);
+                self.choose_among_nodes_there(index);
+                self.balancers_on(index).into_iter().for_each(|balancer| self.cut_off_balancer(balancer, NONE));
             }
         }
     }

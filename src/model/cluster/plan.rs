@@ -69,6 +69,8 @@ pub struct PodGroupPlan {
     pub pre_stop: Span,
     pub grace: Span,
     pub on_term: OnTerm,
+    /// How long the address of a pod that is gone refuses connections, before nobody answers there. `None`: for ever.
+    pub address_lingers: Option<Span>,
     pub max_surge: Amount,
     pub max_unavailable: Amount,
     /// All old pods end before a new one is made.

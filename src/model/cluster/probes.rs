@@ -4,6 +4,7 @@ use super::event::ClusterEvent;
 use super::plan::ProbePlan;
 use crate::control::probe::{Change, Kind};
 use crate::model::checker::{Encounter, STATUS_OK, encounter};
+use crate::model::connection::NEVER;
 use crate::model::event::Event;
 use crate::model::plan::TargetRef;
 use crate::model::world::{Check, World};
@@ -17,6 +18,13 @@ impl World {
         let phase = pod.rounds[kind as usize];
         let at = if pod.is_old { phase } else { probe.first(pod.container_started, phase) };
         let run = pod.run;
+        self.schedule_probe(server, kind, run, at);
+    }
+
+    fn schedule_probe(&mut self, server: u32, kind: Kind, run: u32, at: Time) {
+        if let (Kind::Readiness, Some(pod)) = (kind, self.cluster_mut().pod_mut(server)) {
+            pod.readiness_due = at;
+        }
         self.schedule_cluster(at, ClusterEvent::ProbeStarts { server, kind, run });
     }
 
@@ -33,7 +41,14 @@ impl World {
     pub(super) fn probe_starts(&mut self, server: u32, kind: Kind, run: u32) {
         let now = self.now();
         let Some(plan) = self.probe_plan(server, kind) else { return };
-        let Some(pod) = self.cluster().pod(server).filter(|pod| pod.run == run) else { return };
+        let Some(pod) = self.cluster_mut().pod_mut(server).filter(|pod| pod.run == run) else { return };
+        if kind == Kind::Readiness {
+            if pod.readiness_due != now {
+                return; // Its rounds have begun anew.
+            }
+            pod.readiness_due = NEVER;
+        }
+        let Some(pod) = self.cluster().pod(server) else { return };
         // A pod that terminates is not restarted, but whether it serves is still of interest.
         let is_over = match kind {
             Kind::Startup => pod.probes.has_started() || pod.is_ending,
@@ -45,7 +60,7 @@ impl World {
         }
         let age = if pod.is_old { Span(u64::MAX) } else { now - pod.container_started };
         if !pod.probes.runs(kind, age) || self.cluster().is_lost(pod.node) {
-            return self.schedule_cluster(now + plan.probe.period, ClusterEvent::ProbeStarts { server, kind, run });
+            return self.schedule_probe(server, kind, run, now + plan.probe.period);
         }
         let condition = self.condition(TargetRef::Server(server), plan.is_http);
         let check = self.checks.insert(Check::Probe { server, kind, run, started: now });
@@ -72,11 +87,18 @@ impl World {
         let Some(pod) = self.cluster_mut().pod_mut(server).filter(|pod| pod.run == run) else { return };
         let change = pod.probes.concludes(kind, passed);
         let next = (started + plan.probe.period).max(now);
-        self.schedule_cluster(next, ClusterEvent::ProbeStarts { server, kind, run });
+        self.schedule_probe(server, kind, run, next);
         match change {
             None => {}
             Some(Change::Restart) => self.end_container(server),
-            Some(Change::Started | Change::Ready | Change::NotReady) => self.refresh_readiness(server),
+            Some(Change::Ready | Change::NotReady) => self.refresh_readiness(server),
+            Some(Change::Started) => {
+                // Once a container has started, the kubelet does not wait for the next round to see whether it is ready: the rounds begin anew.
+                if self.probe_plan(server, Kind::Readiness).is_some() {
+                    self.schedule_probe(server, Kind::Readiness, run, now);
+                }
+                self.refresh_readiness(server);
+            }
         }
     }
 }

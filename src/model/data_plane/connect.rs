@@ -2,6 +2,7 @@
 
 use crate::model::attempt::{Phase, Request};
 use crate::model::client::NONE;
+use crate::model::cluster::Address;
 use crate::model::connection::{Connection, Fate, Passage, Source, State};
 use crate::model::connections::Offer;
 use crate::model::event::{Event, Ref};
@@ -166,12 +167,17 @@ impl World {
             }
             TargetRef::Balancer(balancer) => self.shake_hands(index, balancer as usize),
             TargetRef::Server(server) => {
+                let address = self.address_of_end(index);
+                if address == Address::Silent {
+                    self.connections.slots[index].is_to_nobody = true;
+                    return self.first_packet_is_lost(index, self.blame_address(server));
+                }
                 let state = &self.servers[server as usize].rare;
                 if state.blackholes > 0 {
                     return self.first_packet_is_lost(index, self.blame_server(server));
                 }
-                if state.crashes > 0 || state.presence != Presence::Serving {
-                    let fate = Fate { failure: Failure::ConnectFailure, strike: self.blame_server(server), is_timeout: false };
+                if state.crashes > 0 || state.presence != Presence::Serving || address == Address::Refuses {
+                    let fate = Fate { failure: Failure::ConnectFailure, strike: self.blame_address(server), is_timeout: false };
                     let travel = self.connections.slots[index].travel;
                     return self.opening_fails(index, fate, travel);
                 }

@@ -4,6 +4,7 @@ use crate::model::attempt::Attempt;
 use crate::model::balancer::Finder;
 use crate::model::checker::Condition;
 use crate::model::client::NONE;
+use crate::model::cluster::Address;
 use crate::model::connection::Source;
 use crate::model::dns::Asker;
 use crate::model::plan::TargetRef;
@@ -46,10 +47,20 @@ impl World {
     /// a node tells of the endpoints that are ready.
     pub(in crate::model) fn condition_for(&mut self, checker: usize, to: TargetRef) -> Condition {
         let checker = &self.checkers[checker];
-        let (is_http, asks_node) = (checker.is_http(), checker.asks_node());
+        let (is_http, asks_node, pair) = (checker.is_http(), checker.asks_node(), (checker.balancer, checker.target));
         let is_name = self.balancers[checker.balancer as usize].is_name();
         let mut condition = self.condition(to, is_http);
-        let TargetRef::Balancer(inner) = to else { return condition };
+        let inner = match to {
+            TargetRef::Balancer(inner) => inner,
+            TargetRef::Server(server) => {
+                match self.address(server, Some(pair)) {
+                    Address::Current => {}
+                    Address::Refuses => condition.is_crashed = true,
+                    Address::Silent => condition.is_blackholed = true,
+                }
+                return condition;
+            }
+        };
         if asks_node {
             (condition.is_crashed, condition.is_blackholed) = (false, self.cut_off_by(inner).is_some());
             condition.is_in_error |= !self.has_ready_endpoint(inner);

@@ -81,6 +81,9 @@ impl World {
 
     /// What is to blame if a packet is lost again where it was lost before.
     fn still_swallows(&self, attempt: u32) -> Option<u32> {
+        if self.attempts[attempt].is_to_nobody() {
+            return Some(self.attempts[attempt].strike);
+        }
         let server = self.attempts[attempt].server;
         if server != NONE {
             return (self.servers[server as usize].rare.blackholes > 0).then(|| self.blame_server(server));

@@ -50,6 +50,10 @@ impl World {
     /// Whether a fault keeps the attempt from the server's queue.
     #[inline(never)]
     pub(in crate::model) fn meets_trouble(&mut self, attempt: u32) -> bool {
+        let server = &self.servers[self.attempts[attempt].server as usize];
+        if server.rare.changes_address && self.meets_old_address(attempt) {
+            return true;
+        }
         if !self.servers[self.attempts[attempt].server as usize].is_up() {
             self.meets_fault(attempt);
             return true;

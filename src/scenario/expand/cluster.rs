@@ -92,7 +92,7 @@ impl Walk<'_> {
         }
         fields.extend(place.copy("pre_stop"));
         fields.push(place.copy_or("grace", pod::TERMINATION_GRACE, "default of Kubernetes: terminationGracePeriodSeconds"));
-        fields.extend(place.copy("on_term"));
+        fields.extend(place.copies(&["on_term", "address_lingers"]));
         let quarter =
             format!("{{ max_surge: {}%, max_unavailable: {}% }}", deployment::MAX_SURGE_PERCENT, deployment::MAX_UNAVAILABLE_PERCENT);
         fields.push(place.copy_or("rolling_update", quarter, "default of Kubernetes: maxSurge rounded up, maxUnavailable down"));
