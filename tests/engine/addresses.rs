@@ -11,7 +11,7 @@ fn one_of_two_ends(client: &str, lingers: &str, balancer: &str) -> RunRecord {
     let text = format!(
         "duration: 1m\n\
          clients: [{{ name: c, {client}, arrivals: {{ deterministic: {{ rate: 10/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
-         servers: [{{ name: web, count: 2, slots: 10, pods: {{ replicas: 2, on_term: exit, {READINESS}{lingers} }} }}]\n\
+         servers: [{{ name: web, count: 3, slots: 10, pods: {{ replicas: 2, on_term: exit, {READINESS}{lingers} }} }}]\n\
          balancers: [{{ name: lb, targets: [web], algorithm: round_robin, members: {{ target_group: {{ delay: {{ constant: 4s }} }} }}, {balancer} }}]\n\
          operations: [{{ scale: {{ group: web, replicas: 1, at: 20050ms }} }}]\n"
     );
