@@ -29,7 +29,7 @@ impl Action {
 }
 
 /// A field of an object, whatever its case.
-fn get<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+pub fn get<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
@@ -38,12 +38,12 @@ fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
-fn text(value: &Value) -> Option<String> {
+pub fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| number.to_string()))
 }
 
-/// The value of an annotation that is JSON.
-pub fn json(view: &View) -> Option<Value> {
+/// The value of an annotation that is JSON, such as the example.
+pub fn json(view: &View, example: &str) -> Option<Value> {
     let text = view.text()?;
     match serde_json::from_str(text) {
         Ok(value) => Some(value),
@@ -52,7 +52,7 @@ pub fn json(view: &View) -> Option<Value> {
             let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
             view.error_help(
                 format!("is not JSON: {reason} (character {})", error.column()),
-                "such as `{\"type\": \"forward\", ...}`, in single quotes",
+                format!("such as `{example}`, in single quotes"),
             );
             None
         }
@@ -64,7 +64,7 @@ type Find<'a, 'f> = &'f dyn Fn(&View<'a>, &str, Option<&str>) -> Option<usize>;
 
 /// The action of an annotation. `find` looks a service up, by name and port.
 pub fn read<'a>(view: &View<'a>, find: Find<'a, '_>) -> Option<Action> {
-    let value = json(view)?;
+    let value = json(view, "{\"type\": \"forward\", ...}")?;
     let kind = get(&value, "type").and_then(text).unwrap_or_default();
     match kind.to_ascii_lowercase().as_str() {
         "forward" => forward(view, &value, find),

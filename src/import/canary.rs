@@ -85,6 +85,9 @@ pub fn twice(reader: &Reader, ingresses: &mut [Ingress]) {
         let object = ingress.object;
         for rule in &mut ingress.rules {
             rule.paths.retain(|path| {
+                if !path.when.is_empty() {
+                    return true;
+                }
                 let plain = if path.kind == PathType::Prefix { path.path.trim_end_matches('/') } else { &path.path };
                 let key = (server.clone(), rule.host.clone(), plain.to_owned(), path.kind);
                 let Some(first) = seen.get(&key) else {

@@ -3,6 +3,7 @@
 
 use super::actions::{self, Action};
 use super::annotations::{ALB, Annotations, NGINX};
+use super::conditions::{self, Conditions};
 use super::objects::{Kind, Object};
 use super::services::Service;
 use super::settings::{self, Settings};
@@ -44,6 +45,8 @@ pub struct Rule {
 pub struct Path {
     pub path: String,
     pub kind: PathType,
+    /// What must hold besides.
+    pub when: Conditions,
     pub action: Action,
     pub note: String,
     /// File and line.
@@ -61,7 +64,21 @@ pub fn read<'a>(reader: &'a Reader, objects: &'a [Object<'a>], services: &[Servi
     super::canary::merge(reader, &mut ingresses);
     super::canary::twice(reader, &mut ingresses);
     ingresses.retain(|ingress| !ingress.rules.is_empty() || ingress.default_backend.is_some());
+    without_pods(reader, &mut ingresses);
     ingresses
+}
+
+/// A load balancer that answers everything by itself has nothing to balance.
+fn without_pods(reader: &Reader, ingresses: &mut Vec<Ingress>) {
+    let group = |ingress: &Ingress| ingress.settings.group.clone();
+    let with_pods: Vec<Option<String>> = ingresses.iter().filter(|ingress| !ingress.services().is_empty()).map(group).collect();
+    ingresses.retain(|ingress| {
+        let leads = !ingress.services().is_empty() || (ingress.settings.group.is_some() && with_pods.contains(&group(ingress)));
+        if !leads {
+            ingress.object.view(reader).warning("leads to no pods: the load balancer answers all by itself", "it is left out");
+        }
+        leads
+    });
 }
 
 struct Classes<'a> {
@@ -151,6 +168,7 @@ fn ingress<'a>(reader: &'a Reader, object: &'a Object<'a>, classes: &Classes, se
             paths: vec![Path {
                 path: "/".to_owned(),
                 kind: PathType::Prefix,
+                when: Conditions::default(),
                 action,
                 note: "defaultBackend".to_owned(),
                 place: place(&backend),
@@ -244,13 +262,14 @@ impl<'a> Reading<'_, 'a> {
             view.error_help("has no `backend`", "write `backend: { service: { name: web, port: { number: 80 } } }`");
             return None;
         };
-        let action = self.backend(&backend)?;
+        let (action, when) = (self.backend(&backend), self.conditions(&backend));
+        let (action, when) = (action?, when?);
         let (path, kind, note) = self.as_written(&at, text, kind)?;
         if let Action::Redirect = action {
             return None;
         }
         let note = if note.is_empty() { object.label.clone() } else { format!("{}; {note}", object.label) };
-        Some(Path { path, kind, action, note, place: place(view) })
+        Some(Path { path, kind, when, action, note, place: place(view) })
     }
 
     /// The path as the scenario has it.
@@ -313,6 +332,16 @@ impl<'a> Reading<'_, 'a> {
         self.service(&name_of, name, port.as_ref()).map(Action::Service)
     }
 
+    /// What must hold for a path that leads to a service, or an action, of this name. None where that cannot be simulated, which is told.
+    fn conditions(&self, backend: &View<'a>) -> Option<Conditions> {
+        let name = backend.at("service.name").or_else(|| backend.get("serviceName")).and_then(|name| name.text());
+        let name = name.filter(|_| self.class == Class::Alb);
+        match name.and_then(|name| self.annotations.get(ALB, &format!("conditions.{name}"))) {
+            Some(annotation) => conditions::read(&annotation),
+            None => Some(Conditions::default()),
+        }
+    }
+
     fn annotated(&self, at: &View<'a>, name: &str) -> Option<Action> {
         let key = format!("actions.{name}");
         let Some(annotation) = self.annotations.get(ALB, &key).filter(|_| self.class == Class::Alb) else {
@@ -325,13 +354,6 @@ impl<'a> Reading<'_, 'a> {
             at.error_help(format!("is the action `{name}`, and there is no annotation `{ALB}{key}`"), help);
             return None;
         };
-        if let Some(conditions) = self.annotations.get(ALB, &format!("conditions.{name}")) {
-            conditions.warning(
-                "has conditions that an ingress of lbsim does not have",
-                "the path is left out; `aws.load_balancers` has rules with all conditions",
-            );
-            return None;
-        }
         let lookup = |at: &View<'a>, service: &str, port: Option<&str>| self.service_named(at, service, port);
         actions::read(&annotation, &lookup)
     }

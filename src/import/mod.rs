@@ -6,6 +6,7 @@ mod annotations;
 mod bypass;
 mod canary;
 mod cluster;
+mod conditions;
 mod deployments;
 mod ingresses;
 mod leftover;

@@ -14,11 +14,14 @@ const BUSY: f64 = 0.4;
 const RATE_MAX: f64 = 2000.0;
 
 /// Requests that are alike.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
     pub entry: usize,
     pub host: Option<String>,
     pub path: String,
+    pub method: Option<String>,
+    pub headers: Vec<(String, String)>,
+    pub query: Vec<(String, String)>,
     /// Such as `shop.example/cart`.
     pub name: String,
     pub note: String,
@@ -33,11 +36,11 @@ pub fn classes(cluster: &Cluster) -> Vec<Asked> {
         match entry {
             Entry::Service(index) => all.push(Asked {
                 entry: number,
-                host: None,
                 path: "/".to_owned(),
                 name: cluster.service_names[*index].clone(),
                 note: cluster.services[*index].object.label.clone(),
                 shares: shares(cluster, &Action::Service(*index)),
+                ..Asked::default()
             }),
             Entry::Alb(leader) => {
                 let members =
@@ -57,14 +60,20 @@ pub fn classes(cluster: &Cluster) -> Vec<Asked> {
 fn of_ingresses(cluster: &Cluster, entry: usize, ingresses: &[&Ingress], all: &mut Vec<Asked>) {
     let rules = || ingresses.iter().flat_map(|ingress| &ingress.rules);
     for (rule, path) in rules().flat_map(|rule| rule.paths.iter().map(move |path| (rule, path))) {
-        let host = rule.host.as_deref().map(example_host);
+        let host = rule.host.as_ref().or(path.when.host.first()).map(|host| example_host(host));
         let asked = example(&path.path, path.kind);
         all.push(Asked {
             entry,
             name: format!("{}{asked}", host.as_deref().unwrap_or_default()),
             host,
             path: asked,
-            note: format!("{} ({})", path.note, path.place),
+            method: path.when.method.first().cloned(),
+            headers: path.when.header.iter().map(|(name, values)| (name.clone(), example_text(&values[0]))).collect(),
+            query: path.when.query.first().map(|query| example_query(query)).into_iter().collect(),
+            note: match path.when.source.as_slice() {
+                [] => format!("{} ({})", path.note, path.place),
+                networks => format!("{} ({}); for addresses in {} alone", path.note, path.place, networks.join(", ")),
+            },
             shares: shares(cluster, &path.action),
         });
     }
@@ -75,11 +84,11 @@ fn of_ingresses(cluster: &Cluster, entry: usize, ingresses: &[&Ingress], all: &m
         let has_hosts = rules().next().is_some();
         all.push(Asked {
             entry,
-            host: None,
             path: if has_hosts { "/of-no-rule" } else { "/" }.to_owned(),
             name: "default backend".to_owned(),
             note: format!("{}: what no rule matches", ingress.object.label),
             shares: shares(cluster, &Action::Service(service)),
+            ..Asked::default()
         });
     }
 }
@@ -87,7 +96,7 @@ fn of_ingresses(cluster: &Cluster, entry: usize, ingresses: &[&Ingress], all: &m
 /// A path that the rule matches.
 fn example(path: &str, kind: PathType) -> String {
     match kind {
-        PathType::Pattern => path.replace(['*', '?'], "x"),
+        PathType::Pattern => example_text(path),
         PathType::Prefix | PathType::Exact => path.to_owned(),
     }
 }
@@ -95,6 +104,17 @@ fn example(path: &str, kind: PathType) -> String {
 /// A host that the rule matches.
 fn example_host(host: &str) -> String {
     host.replace('*', "www").replace('?', "x")
+}
+
+/// A text that the pattern matches.
+fn example_text(pattern: &str) -> String {
+    pattern.replace(['*', '?'], "x")
+}
+
+/// A parameter that the pattern matches, of `key=value` or of a value alone.
+fn example_query(pattern: &str) -> (String, String) {
+    let (key, value) = pattern.split_once('=').unwrap_or(("any", pattern));
+    (example_text(key), example_text(value))
 }
 
 fn shares(cluster: &Cluster, action: &Action) -> Vec<(usize, f64)> {

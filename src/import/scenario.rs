@@ -59,9 +59,14 @@ fn clients(out: &mut String, cluster: &Cluster) {
         let mut fields = vec![Field::text("name", &class.name)];
         fields.extend(class.host.as_ref().map(|host| Field::text("host", host)));
         fields.push(Field::text("path", &class.path));
-        if entries.len() > 1 {
-            fields.push(Field::new("headers", format!("{{ {MARK}: {} }}", scalar(&cluster.name_of(&entries[class.entry])))));
-        }
+        let mark = (entries.len() > 1).then(|| (MARK.to_owned(), cluster.name_of(&entries[class.entry])));
+        let pairs = |pairs: &mut dyn Iterator<Item = &(String, String)>| {
+            pairs.map(|(name, value)| format!("{}: {}", scalar(name), scalar(value))).collect::<Vec<_>>().join(", ")
+        };
+        let all = [("headers", pairs(&mut mark.iter().chain(&class.headers))), ("query", pairs(&mut class.query.iter()))];
+        fields.extend(class.method.as_ref().map(|method| Field::text("method", method)));
+        let given = all.into_iter().filter(|(_, pairs)| !pairs.is_empty());
+        fields.extend(given.map(|(key, pairs)| Field::new(key, format!("{{ {pairs} }}"))));
         fields.push(Field::new("work", &work));
         Item { fields, is_flow: true, note: class.note.clone(), ..Item::default() }
     });
@@ -239,6 +244,9 @@ fn path_item(cluster: &Cluster, path: &Path) -> Item {
         PathType::Prefix => {}
         PathType::Exact => fields.push(Field::new("type", "exact")),
         PathType::Pattern => fields.push(Field::new("type", "implementation_specific")),
+    }
+    if !path.when.is_empty() {
+        fields.push(path.when.field());
     }
     let name = |service: &usize| scalar(&cluster.service_names[*service]);
     match &path.action {

@@ -87,7 +87,7 @@ pub fn alb<'a>(reader: &'a Reader, annotations: &Annotations<'a>, services: &[&'
 
 /// Whether there are listeners for HTTP and for HTTPS.
 fn listeners(view: &View) -> Option<(bool, bool)> {
-    let value = json(view)?;
+    let value = json(view, "[{\"HTTP\": 80}, {\"HTTPS\": 443}]")?;
     let names: Vec<String> = match &value {
         Value::Array(items) => items.iter().filter_map(Value::as_object).flat_map(|item| item.keys().cloned()).collect(),
         _ => Vec::new(),
