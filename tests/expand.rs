@@ -125,3 +125,24 @@ fn records_fail_over_from_a_load_balancer_that_fails_open() {
     let (with, without) = (failed(&study("{ interval: 10s }")), failed(&study("null")));
     assert_eq!((with, without), (Some(0.0), Some(1.0)));
 }
+
+/// A user of ingress-nginx with a cookie keeps to a pod whose node is gone, until it is no endpoint: all its tries fail, as they do there.
+#[test]
+fn the_next_try_of_ingress_nginx_is_at_the_pod_of_the_cookie() {
+    let failed = |more: &str| {
+        let text = format!(
+            "duration: 3m\nwarmup: 0s\nreplications: 1\nclients: [{{ name: c, population: 50, timeout: 30s, arrivals: {{ poisson: {{ rate: 20/s }} }}, requests: [{{ path: /, work: {{ constant: 1ms }} }}] }}]\n\
+             kubernetes:\n  nodes: [{{ name: worker, count: 4, zones: [a, b] }}]\n  deployments: [{{ name: web, replicas: 4, slots: 4, readiness_probe: {{ tcp: {{}} }} }}]\n  services: [{{ name: web }}]\n  \
+             ingresses: [{{ name: shop, class: nginx, default_backend: web{more} }}]\nfaults: [{{ blackhole: {{ node: worker-3, at: 1m }} }}]\n"
+        );
+        let study = read(source("nginx.yaml", &text), &[]).unwrap_or_else(|errors| panic!("{errors}"));
+        let printed = primitive(source("nginx.yaml", &text), &[], None).unwrap_or_else(|errors| panic!("{errors}")).text;
+        let to = ["any", "other_unless_bound", "other"].into_iter().find(|to| printed.contains(&format!("to: {to} }}")));
+        (to.expect("a retry"), summary(&study).variants[0].requests.failed.map_or(f64::NAN, |failed| failed.value))
+    };
+    let (bound, changed, plain) =
+        (failed(", sticky: { lb_cookie: 1h }"), failed(", sticky: { lb_cookie: 1h }, change_on_failure: true"), failed(""));
+    assert_eq!((bound.0, changed.0, plain.0), ("other_unless_bound", "other", "any"));
+    // Some 40 s, three tries of 5 s each: a quarter of the users, 5 requests in a second, some 125 of them in time to fail.
+    assert!(bound.1 > 60.0 && changed.1 < bound.1 / 5.0 && plain.1 < bound.1 / 3.0, "{bound:?} {changed:?} {plain:?}");
+}

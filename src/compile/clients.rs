@@ -6,7 +6,7 @@ use crate::dist::Distribution;
 use crate::input::{Inputs, TraceData};
 use crate::model::places::NOWHERE;
 use crate::model::plan::{ArrivalPlan, ClassChoice, ClassPlan, ClientPlan, RetryPlan, SessionPlan, TracePlan, Users};
-use crate::scenario::{Arrivals, Client, RequestClass, Retry, RetryTo, Sharing};
+use crate::scenario::{Arrivals, Client, RequestClass, Retry, Sharing};
 use crate::units::Span;
 use std::sync::Arc;
 
@@ -108,7 +108,7 @@ pub(super) fn compile_retry(retry: &Retry) -> RetryPlan {
         backoff_max: retry.backoff.max,
         jitter: retry.backoff.jitter,
         budget: retry.budget,
-        to_other: retry.to == RetryTo::Other,
+        to: retry.to,
         non_idempotent: retry.non_idempotent,
     }
 }

@@ -258,7 +258,7 @@ impl Balancer {
         self.policy.on_change(&self.targets);
     }
 
-    /// The target that the user is bound to, as long as it is in rotation and not among those already tried.
+    /// The target that the user is bound to, as long as it is in rotation and not among those already tried, where that matters.
     #[inline(always)]
     pub fn bound_to(&self, holder: Holder, now: Time, tried: &[u32]) -> Option<TargetId> {
         self.bound_in(self.sticky.as_ref()?, holder, now, tried)
@@ -268,7 +268,7 @@ impl Balancer {
     #[inline]
     pub fn bound_in(&self, table: &Sticky, holder: Holder, now: Time, tried: &[u32]) -> Option<TargetId> {
         let target = table.target(holder, now)?;
-        (self.targets.is_eligible(target) && !self.is_tried(target, tried)).then_some(target)
+        (self.targets.is_eligible(target) && (!self.is_tried(target, tried) || self.stays_with_bound())).then_some(target)
     }
 
     /// Whether another request may be sent to the target now.
@@ -296,6 +296,10 @@ impl Balancer {
     pub fn next_in_line(&mut self) -> Option<Waiter> {
         let Balancer { line, targets, .. } = self;
         line.take(|target| has_free_slot(targets, target) || !targets.is_eligible(target))
+    }
+
+    fn stays_with_bound(&self) -> bool {
+        self.retries.as_ref().is_some_and(Retries::stays_with_bound)
     }
 
     fn is_tried(&self, target: TargetId, tried: &[u32]) -> bool {

@@ -7,7 +7,7 @@ use super::rules::RulePlan;
 use crate::control::target_group::Minimum;
 use crate::dist::Sampler;
 use crate::policy::{Algorithm, TargetId, slow_start};
-use crate::scenario::{Failure, Jitter, SessionLength, SetWith, StatusRange, WhenNone};
+use crate::scenario::{Failure, Jitter, RetryTo, SessionLength, SetWith, StatusRange, WhenNone};
 use crate::units::{Share, Span, Time};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -206,7 +206,7 @@ pub struct RetryPlan {
     pub backoff_max: Span,
     pub jitter: Jitter,
     pub budget: Option<Share>,
-    pub to_other: bool,
+    pub to: RetryTo,
     /// What is not idempotent is tried again although it was sent.
     pub non_idempotent: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::plan::RetryPlan;
 use crate::rng::{self, Rng};
-use crate::scenario::{Failure, Jitter};
+use crate::scenario::{Failure, Jitter, RetryTo};
 use crate::units::{Span, Time};
 
 /// Seconds that a budget looks back, as in Finagle's and Linkerd's retry budgets.
@@ -24,7 +24,12 @@ impl Retries {
 
     /// Retries go to servers not tried yet.
     pub fn is_to_other(&self) -> bool {
-        self.plan.to_other
+        self.plan.to != RetryTo::Any
+    }
+
+    /// Who is bound to a server stays with it.
+    pub fn stays_with_bound(&self) -> bool {
+        self.plan.to == RetryTo::OtherUnlessBound
     }
 
     /// A first try was sent.
@@ -89,7 +94,7 @@ mod tests {
             backoff_max: Span::from_millis(300),
             jitter,
             budget,
-            to_other: false,
+            to: RetryTo::Any,
             non_idempotent: true,
         };
         Retries::new(plan, rng::stream(1, 0, "backoff"))

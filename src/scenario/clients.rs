@@ -434,4 +434,6 @@ pub enum RetryTo {
     Any,
     /// A server that this request has not tried yet.
     Other,
+    /// The same, but who is bound to a server (`sticky`) is sent to it again, as long as it is in use: ingress-nginx with a cookie.
+    OtherUnlessBound,
 }

@@ -76,3 +76,19 @@ fn the_cookie_of_target_groups_is_set_with_errors_of_targets_alone() {
     // Half of the users stay with errors, 100 each: five standard deviations of 50 are 25 users, and of 5,000 requests 354.
     assert!((failed("errors") - 5_000.0).abs() < 2_854.0, "{}", failed("errors"));
 }
+
+/// ingress-nginx, `balancer/sticky.lua`: a try that failed is made again at the pod of the cookie, unless there is no cookie yet.
+#[test]
+fn who_is_bound_is_sent_to_the_same_server_again_where_the_product_does_so() {
+    let run = |to: &str, at: &str| {
+        let retry = format!(", retry: {{ max: 1, to: {to} }}");
+        run(&sticky(&retry, "set_with: choice").replace("round_robin", "first"), &format!("crash: {{ server: bad, at: {at} }}"))
+    };
+    // Bound by three answers; then each of seven requests is tried twice.
+    assert_eq!(run("other_unless_bound", "3500ms"), (7, vec![17, 0]));
+    assert_eq!(run("any", "3500ms"), (7, vec![17, 0]));
+    assert_eq!(run("other", "3500ms"), (0, vec![4, 7]));
+    // Nobody is bound: the retry goes elsewhere, and binds there.
+    assert_eq!(run("other_unless_bound", "0s"), (0, vec![1, 10]));
+    assert_eq!(run("any", "0s"), (10, vec![20, 0]));
+}

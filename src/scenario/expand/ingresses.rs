@@ -322,16 +322,30 @@ fn upstream(ingress: &Place, controller: &Place, retries: u32, deployment: &str)
         Field::new("algorithm", "round_robin").note("default of ingress-nginx"),
         members,
     ];
-    fields.extend(sticky(ingress, NGINX_COOKIE));
+    let sticky = sticky(ingress, NGINX_COOKIE);
+    let (to, why) = next_upstream(ingress, sticky.is_some());
+    fields.extend(sticky);
     if retries > 0 {
-        let text = format!("{{ max: {retries}, when: [connect_failure, reset, timeout], non_idempotent: false, to: other }}");
+        let text = format!("{{ max: {retries}, when: [connect_failure, reset, timeout], non_idempotent: false, to: {to} }}");
         fields.push(
             Field::new("retry", text)
-                .note(format!("proxy-next-upstream: error timeout, by default {} tries", ingress_nginx::NEXT_UPSTREAM_TRIES)),
+                .note(format!("proxy-next-upstream: error timeout, by default {} tries{why}", ingress_nginx::NEXT_UPSTREAM_TRIES)),
         );
     }
     fields.push(Field::new("connect_timeout", ingress_nginx::CONNECT_TIMEOUT).note("proxy-connect-timeout"));
     fields.push(Field::new("timeout", ingress_nginx::READ_TIMEOUT).note("proxy-read-timeout"));
     fields.push(Field::new("connections", connections).note("upstream-keepalive-timeout, -time, -requests"));
     fields
+}
+
+/// Where a try goes after one that failed. Each is a choice of its own, which by turns may meet the pod that failed. With a cookie in the
+/// request it is the cookie's pod again, as long as that is an endpoint; without one, or with `session-cookie-change-on-failure`, a pod that
+/// has not failed. Source: ingress-nginx, `balancer/round_robin.lua` and `balancer/sticky.lua` (`balance`).
+fn next_upstream(ingress: &Place, is_sticky: bool) -> (&'static str, &'static str) {
+    let changes = ingress.get("change_on_failure").and_then(|node| node.text()).is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    match (is_sticky, changes) {
+        (false, _) => ("any", ""),
+        (true, false) => ("other_unless_bound", "; session-cookie-change-on-failure: false"),
+        (true, true) => ("other", "; session-cookie-change-on-failure: true"),
+    }
 }

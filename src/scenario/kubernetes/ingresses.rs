@@ -28,6 +28,10 @@ pub struct Ingress {
     /// A cookie keeps a user on its pod (behind node ports: on its node). Default: none.
     #[serde(default)]
     pub sticky: Option<CookieSticky>,
+    /// With `sticky` (nginx): when a try fails, the next one goes to another pod, whose cookie the user gets. Default: false, it goes to the
+    /// same pod again.
+    #[serde(default)]
+    pub change_on_failure: bool,
     /// What is registered (alb): node ports or pods. Default: instance.
     #[serde(default)]
     pub target_type: TargetType,

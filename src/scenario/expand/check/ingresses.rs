@@ -67,9 +67,15 @@ impl Check<'_, '_> {
             self.error_help(&path, "leads nowhere", "give it `rules`, or a `default_backend`");
         }
         match ingress.class {
-            IngressClass::Alb => self.of_alb(&path, index, ingress),
+            IngressClass::Alb => {
+                self.not_for(&path, &["change_on_failure"], "is for `class: nginx`");
+                self.of_alb(&path, index, ingress);
+            }
             IngressClass::Nginx => {
                 self.not_for(&path, &OF_ALB, "is for `class: alb`");
+                if ingress.sticky.is_none() {
+                    self.not_for(&path, &["change_on_failure"], "is for `sticky`, which is not given");
+                }
                 if matches!(ingress.sticky, Some(CookieSticky::AppCookie(_))) {
                     self.error_help(&path.field("sticky"), "is a cookie of the application", "nginx sets one of its own: `lb_cookie`");
                 }
