@@ -69,6 +69,11 @@ impl Checker {
         }
     }
 
+    /// Its target was not well before the run began.
+    pub fn begins_unhealthy(&mut self) {
+        self.is_healthy = false;
+    }
+
     pub fn is_http(&self) -> bool {
         self.plan.is_http
     }

@@ -39,6 +39,10 @@ impl World {
                 let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("check/{}/{name}", plan.name));
                 let mut checker = Checker::new(balancer as u32, target as u32, check.clone(), latency.clone(), rng);
                 let at = checker.first_start();
+                if !self.has_been_good(*to, balancer, checker.is_http()) {
+                    checker.begins_unhealthy();
+                    self.balancers[balancer].set_healthy(target as u32, false);
+                }
                 if self.is_checked_at_start(balancer as u32, target as u32) {
                     self.calendar.schedule(at, Event::CheckStarts { checker: index });
                 }
@@ -50,6 +54,14 @@ impl World {
             }
         }
         self.number_unchecked();
+    }
+
+    /// Checks of a name have long found out who cannot serve: a zone of a load balancer that has no targets is not in DNS.
+    fn has_been_good(&self, to: TargetRef, balancer: usize, is_http: bool) -> bool {
+        match to {
+            TargetRef::Balancer(inner) if is_http && self.balancers[balancer].is_name() => self.can_serve(inner),
+            _ => true,
+        }
     }
 
     pub(super) fn check_starts(&mut self, index: u32) {

@@ -183,3 +183,17 @@ fn a_name_leads_to_where_enough_is_healthy_in_each_group() {
     assert_eq!(spare(&scenario(groups, "dns_minimum: 1", &crash(&["a-1", "a-2", "a-3"]))), 0);
     assert!(is_away(spare(&scenario(groups, "dns_minimum: 1", &half))));
 }
+
+/// A zone without targets has long left DNS when the run begins.
+#[test]
+fn a_zone_without_targets_is_not_in_dns_from_the_start() {
+    for kind in ["application", "network"] {
+        let run = once(&format!(
+            "duration: 20s\nclients: [{{ name: c, arrivals: {{ poisson: {{ rate: 50/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+             servers: [{{ name: a, count: 2, zone: a }}, {{ name: b, count: 2, zone: b }}]\naws:\n  \
+             target_groups: [{{ name: web, targets: [a, b], cross_zone: false }}]\n  \
+             load_balancers: [{{ name: shop, type: {kind}, zones: [a, b, c], listeners: [{{ default: {{ web: 1 }} }}] }}]\n"
+        ));
+        assert_eq!((run.requests.failed(), run.names[0].answers[2]), (0, 0), "{kind}");
+    }
+}
