@@ -23,6 +23,7 @@ impl Checker<'_> {
             self.algorithm(&path.field("algorithm"), balancer);
             if let Some(check) = &balancer.health_check {
                 self.health_check(&path.field("health_check"), check);
+                self.more_than_there_are(&path.field("health_check"), check, balancer);
             }
             if let Some(sticky) = &balancer.sticky {
                 self.sticky(&path.field("sticky"), sticky);
@@ -171,6 +172,29 @@ impl Checker<'_> {
         };
         let help = "a name is to leave before all targets are used, whatever their health; AWS asks for it";
         self.error_help(&path, format!("is {dns}, less than the {routing} below which all targets are used"), help);
+    }
+
+    /// A number of healthy targets that is never reached.
+    fn more_than_there_are(&mut self, path: &Path, check: &HealthCheck, balancer: &Balancer) {
+        let of_target = |target: &String| match self.names.get(target) {
+            Some(Named::Group(group)) => group.pods.as_ref().map_or(group.count, |pods| self.most_pods(group, pods)),
+            _ => 1,
+        };
+        let targets = balancer.targets.iter().map(of_target).fold(0, u32::saturating_add);
+        let routing = match check.when_none {
+            WhenNone::Panic(MinimumHealthy(routing)) => routing.count,
+            _ => None,
+        };
+        let dns = check.dns_minimum.and_then(|MinimumHealthy(dns)| dns.count);
+        let is_asked = |count: &u32| *count > targets;
+        let there_are = |count: u32| format!("asks for {count} healthy targets, and there are at most {targets}");
+        if let Some(count) = routing.filter(is_asked) {
+            let path = path.field("when_none").field("panic");
+            self.warning(&path, there_are(count), "all targets are used all the time, whatever their health; is that meant?");
+        }
+        if let Some(count) = dns.filter(is_asked) {
+            self.warning(&path.field("dns_minimum"), there_are(count), "no name ever leads here as long as it has another; is that meant?");
+        }
     }
 
     fn sticky(&mut self, path: &Path, sticky: &Sticky) {

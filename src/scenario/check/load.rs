@@ -5,7 +5,7 @@ use super::Checker;
 use super::names::Named;
 use crate::dist::Distribution;
 use crate::document::Path;
-use crate::scenario::{Arrivals, Client, Limit, Pods, ServerGroup, SessionLength};
+use crate::scenario::{Arrivals, Client, Limit, ServerGroup, SessionLength};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The mean in seconds, where it can be read off the parameters.
@@ -75,11 +75,6 @@ fn work_s(client: &Client) -> Option<f64> {
     Some(weighted / client.requests.iter().map(|class| class.weight).sum::<f64>())
 }
 
-/// As many as the autoscaler may start.
-fn most_pods(pods: &Pods) -> u32 {
-    pods.autoscale.as_ref().map_or(pods.replicas, |autoscale| autoscale.max)
-}
-
 impl Checker<'_> {
     /// More than can be simulated.
     pub(super) fn requests_of_a_run(&mut self) {
@@ -97,7 +92,10 @@ impl Checker<'_> {
     pub(super) fn load(&mut self) {
         let offered: Option<f64> = self.scenario.clients.iter().map(|client| Some(rate_per_s(client)? * work_s(client)?)).sum();
         let (Some(offered), Some(capacity)) = (offered, self.capacity()) else { return };
-        if offered > capacity {
+        if capacity == 0.0 {
+            let what = format!("never have a pod, and the clients bring {offered:.2} s of work per second");
+            self.warning(&Path::root().field("servers"), what, "every request fails; is that meant?");
+        } else if offered > capacity {
             let what = format!(
                 "can do {capacity:.2} s of work per second, and the clients bring {offered:.2} s: a utilization of {:.0} %",
                 100.0 * offered / capacity
@@ -130,8 +128,8 @@ impl Checker<'_> {
             Limit::Bounded(slots) => Some(f64::from(slots) * group.speed),
             Limit::Unbounded => None,
         };
-        let whole: Option<f64> =
-            groups.values().map(|group| Some(of_one(group)? * f64::from(group.pods.as_ref().map_or(group.count, most_pods)))).sum();
+        let count = |group: &ServerGroup| f64::from(group.pods.as_ref().map_or(group.count, |pods| self.most_pods(group, pods)));
+        let whole: Option<f64> = groups.values().map(|group| Some(of_one(group)? * count(group))).sum();
         let single: Option<f64> = singles.iter().filter(|((name, _), _)| !groups.contains_key(name)).map(|(_, group)| of_one(group)).sum();
         Some(whole? + single?)
     }

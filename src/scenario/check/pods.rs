@@ -46,14 +46,14 @@ impl Checker<'_> {
         }
     }
 
-    /// The most pods that are wanted at some time: at the start, by an operator, or by the autoscaler.
-    fn most_pods(&self, group: &ServerGroup, pods: &Pods) -> u32 {
+    /// The most pods that are wanted at some time: at the start, by an operator, or by the autoscaler, which does not act on 0 pods.
+    pub(super) fn most_pods(&self, group: &ServerGroup, pods: &Pods) -> u32 {
         let scaled = self.scenario.operations.iter().filter_map(|operation| match operation {
             Operation::Scale { group: name, replicas, .. } if *name == group.name => Some(*replicas),
             _ => None,
         });
         let most = scaled.fold(pods.replicas, u32::max);
-        pods.autoscale.as_ref().map_or(most, |autoscale| most.max(autoscale.max))
+        pods.autoscale.as_ref().filter(|_| most > 0).map_or(most, |autoscale| most.max(autoscale.max))
     }
 
     fn pod_count(&mut self, path: &Path, group: &ServerGroup, pods: &Pods) {
@@ -185,6 +185,13 @@ impl Checker<'_> {
     }
 
     fn autoscale(&mut self, path: &Path, autoscale: &Autoscale, group: &ServerGroup) {
+        if let Some(pods) = group.pods.as_ref().filter(|pods| pods.replicas == 0 && self.most_pods(group, pods) == 0) {
+            let what = format!(
+                "does nothing: `{}` begins with {} pods, and an autoscaler leaves a deployment of 0 alone",
+                group.name, pods.replicas
+            );
+            self.warning(path, what, "give `replicas` 1 or more, or have an operation `scale` start some");
+        }
         if autoscale.min == 0 {
             self.error(&path.field("min"), "is 0; one pod is the least");
         }
