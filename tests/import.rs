@@ -73,6 +73,23 @@ fn manifests_become_the_scenarios_that_were_reviewed() {
     none(&differences);
 }
 
+/// What standard error tells is in the file, too, also when that is all that is left.
+#[test]
+fn every_warning_stands_in_the_scenario() {
+    let mut told = 0;
+    for path in files(&folder()) {
+        let imported = imported(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        let comments: Vec<&str> = imported.text.lines().filter_map(|line| line.trim_start().strip_prefix("# ")).collect();
+        let comments = comments.join(" ");
+        for warning in imported.warnings.iter() {
+            let message: Vec<&str> = warning.message.split_whitespace().collect();
+            assert!(comments.contains(&message.join(" ")), "{}: {}\n{comments}", path.display(), warning.message);
+            told += 1;
+        }
+    }
+    assert!(told > 15, "{told}");
+}
+
 /// One replication of some seconds.
 fn ran(text: &str, sets: &[(&str, &str)]) -> Summary {
     let sets: Vec<(String, String)> = sets.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();

@@ -1,7 +1,7 @@
 //! Annotations: which there are, and lists of attributes within them. Source: AWS Load Balancer Controller, docs/guide/ingress/annotations.md
 //! and docs/guide/service/annotations.md; ELBv2 API, TargetGroupAttribute and LoadBalancerAttribute.
 
-use super::sheet::Field;
+use super::sheet::{Field, Value};
 use super::view::View;
 
 pub const ALB: &str = "alb.ingress.kubernetes.io/";
@@ -62,7 +62,9 @@ const QUIET: [&str; 8] = [
 ];
 
 fn unread(view: &View, name: &str, value: &str) {
-    if !QUIET.iter().any(|quiet| name.starts_with(quiet)) {
+    if QUIET.iter().any(|quiet| name.starts_with(quiet)) {
+        view.is_quiet(&format!("{name}={value}"));
+    } else {
         view.warning(format!("has the attribute `{name}={value}`, which is not read"), "the scenario has no field for it");
     }
 }
@@ -185,6 +187,18 @@ pub fn of_group(view: &View, is_application: bool) -> OfGroup {
             _ => unread(view, &name, &value),
         }
     }
+    let has = |key: &str, value: Option<&str>| {
+        let is_it = |field: &Field| field.key == key && value.is_none_or(|value| field.value == Value::Line(value.to_owned()));
+        out.fields.iter().any(is_it)
+    };
+    if has("slow_start", None) && has("algorithm", None) {
+        let help = "slow start is for `round_robin`; AWS takes only the one or the other";
+        view.error_help("has `slow_start.duration_seconds` with another `load_balancing.algorithm.type`", help);
+    }
+    if has("anomaly_mitigation", None) && !has("algorithm", Some("weighted_random")) {
+        let help = "anomaly mitigation is for `load_balancing.algorithm.type=weighted_random`";
+        view.error_help("has `load_balancing.algorithm.anomaly_mitigation=on` without it", help);
+    }
     let minima = [routing.field("minimum_healthy"), dns.field("minimum_healthy_dns")];
     out.fields.extend(minima.into_iter().flatten().map(|field| field.note(note)));
     if is_application && out.cross_zone == Some(false) {
@@ -215,6 +229,8 @@ pub fn of_group(view: &View, is_application: bool) -> OfGroup {
 pub struct OfBalancer {
     pub idle_timeout: Option<u32>,
     pub cross_zone: Option<bool>,
+    /// Clients are given HTTP/2.
+    pub http2: Option<bool>,
 }
 
 pub fn of_balancer(view: &View) -> OfBalancer {
@@ -223,6 +239,7 @@ pub fn of_balancer(view: &View) -> OfBalancer {
         match name.as_str() {
             "idle_timeout.timeout_seconds" => out.idle_timeout = seconds(view, &name, &value),
             "load_balancing.cross_zone.enabled" => out.cross_zone = Some(is_true(view, &name, &value)),
+            "routing.http2.enabled" => out.http2 = Some(is_true(view, &name, &value)),
             _ => unread(view, &name, &value),
         }
     }

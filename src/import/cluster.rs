@@ -121,6 +121,25 @@ impl<'a> Cluster<'a> {
         entries
     }
 
+    /// Whether a load balancer gives clients HTTP/2.
+    pub fn has_http2(&self) -> bool {
+        self.entries().iter().any(|entry| match entry {
+            Entry::Alb(index) => self.group_has_http2(*index),
+            Entry::Nginx | Entry::Service(_) => true,
+        })
+    }
+
+    fn group_has_http2(&self, leader: usize) -> bool {
+        let members = (0..self.ingresses.len()).filter(|index| self.leader(*index) == leader);
+        members.map(|index| &self.ingresses[index].settings).all(|settings| settings.has_http2)
+    }
+
+    /// Load balancers without HTTP/2 beside others: clients of a scenario are of one kind.
+    pub fn without_http2(&self) -> Vec<usize> {
+        let leaders = self.entries().into_iter().filter_map(|entry| if let Entry::Alb(index) = entry { Some(index) } else { None });
+        leaders.filter(|index| self.has_http2() && !self.group_has_http2(*index)).collect()
+    }
+
     /// What the scenario calls it.
     pub fn name_of(&self, entry: &Entry) -> String {
         match entry {

@@ -7,6 +7,7 @@ use super::selector::{Labels, Selector, shown};
 use super::sheet::Field;
 use super::view::{Reader, View};
 use crate::control::defaults;
+use crate::error::Diagnostic;
 use crate::units::Size;
 
 /// A Deployment, as far as a scenario has it.
@@ -29,6 +30,8 @@ pub struct Deployment<'a> {
     /// Most pods, as an autoscaler allows.
     pub pods_max: u32,
     pub comments: Vec<String>,
+    /// What is not as in the manifest, where it is simulated at all.
+    pub told: Vec<Diagnostic>,
 }
 
 /// What a pod asks for where the manifest does not say; as the scenario has it by default.
@@ -81,7 +84,8 @@ fn deployment<'a>(reader: &Reader, object: &'a Object<'a>) -> Option<Deployment<
     if main.node.get("readinessProbe").is_none() {
         comments.push("It has no readiness probe: a pod counts as ready as soon as its container runs.".to_owned());
     }
-    fields.extend(probes::pre_stop(&main));
+    let mut told = Vec::new();
+    fields.extend(probes::pre_stop(&main, &mut told));
     if let Some(grace) = pod.get("terminationGracePeriodSeconds").and_then(|grace| grace.seconds(0)) {
         fields.push(Field::new("grace", format!("{grace}s")).note("terminationGracePeriodSeconds"));
     }
@@ -100,6 +104,7 @@ fn deployment<'a>(reader: &Reader, object: &'a Object<'a>) -> Option<Deployment<
         added: Vec::new(),
         pods_max: replicas.unwrap_or(defaults::deployment::REPLICAS),
         comments,
+        told,
     })
 }
 

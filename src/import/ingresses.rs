@@ -251,7 +251,15 @@ impl<'a> Reading<'_, 'a> {
         let types = [("Prefix", PathType::Prefix), ("Exact", PathType::Exact), ("ImplementationSpecific", PathType::Pattern)];
         let kind = match view.get("pathType") {
             Some(kind) => kind.one_of(&types)?,
-            None => PathType::Pattern,
+            None => {
+                if object.is_stable() {
+                    view.warning(
+                        "has no `pathType`; it is taken for `ImplementationSpecific`",
+                        "networking.k8s.io/v1 demands it: write Prefix, Exact or ImplementationSpecific",
+                    );
+                }
+                PathType::Pattern
+            }
         };
         let at = view.get("path").unwrap_or_else(|| view.clone());
         if !text.is_empty() && !text.starts_with('/') {

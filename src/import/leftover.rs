@@ -153,7 +153,7 @@ const NGINX_SETTINGS: [&str; 19] = [
 ];
 
 /// Names that are read, to tell slips from what is not known.
-const READ: [(&str, &str); 29] = [
+const READ: [(&str, &str); 30] = [
     (ALB, "target-type"),
     (ALB, "healthcheck-protocol"),
     (ALB, "healthcheck-path"),
@@ -182,16 +182,15 @@ const READ: [(&str, &str); 29] = [
     (NGINX, "affinity"),
     (NGINX, "canary-weight"),
     (NGINX, "proxy-next-upstream-tries"),
+    (NGINX, "session-cookie-change-on-failure"),
     (TOPOLOGY, "topology-mode"),
 ];
 
-/// What was not read of an object.
+/// What was not read of an object because it says nothing about the way of a request.
 #[derive(Default)]
 pub struct NotRead {
     pub label: String,
     pub place: String,
-    /// What could bear on a request, and why it is not read.
-    pub missing: Vec<(String, String)>,
     pub quiet: Vec<String>,
 }
 
@@ -203,32 +202,33 @@ pub fn find(reader: &Reader, objects: &[Object]) -> Vec<NotRead> {
             Kind::Silent => tell_silent(reader, object, &mut out),
             Kind::OtherWorkload => match object.node.get("metadata").is_some_and(|metadata| metadata.get("ownerReferences").is_some()) {
                 true => out.quiet.push("all of it (another object has made it)".to_owned()),
-                false => out.missing.push(("all of it".to_owned(), format!("a {} is not simulated", object.kind_name))),
+                // Told with the services.
+                false => {}
             },
             Kind::Unknown => {
                 let spot = object.node.get("kind").unwrap_or(object.node).spot.clone();
                 let message = format!("{}: is of a kind that is not read", object.label);
                 reader.push(Diagnostic::warning(message).at(spot).help(meant(object.kind_name)));
-                out.missing.push(("all of it".to_owned(), "the kind is not read".to_owned()));
             }
             _ => walk(reader, object, &mut out),
         }
+        out.quiet.extend(reader.quiet_parts(&object.label));
         out
     });
-    all.filter(|out| !out.missing.is_empty() || !out.quiet.is_empty()).collect()
+    all.filter(|out| !out.quiet.is_empty()).collect()
 }
 
 /// Of kinds that say nothing about the way of a request: but for the settings of ingress-nginx.
 fn tell_silent(reader: &Reader, object: &Object, out: &mut NotRead) {
     let data = object.node.get("data").filter(|_| object.kind_name == "ConfigMap");
     let keys = data.map(Node::entries).unwrap_or_default().iter().map(|(key, _)| key);
-    for key in keys.filter(|key| NGINX_SETTINGS.contains(&&*key.text)) {
+    let keys: Vec<_> = keys.filter(|key| NGINX_SETTINGS.contains(&&*key.text)).collect();
+    for key in &keys {
         let message = format!("{}: data.{} is not read", object.label, key.text);
         let help = "if it is a setting of ingress-nginx, requests go by it: the scenario has the controller's default";
         reader.push(Diagnostic::warning(message).at(key.spot.clone()).help(help));
-        out.missing.push((format!("data.{}", key.text), "settings of ingress-nginx are its defaults here".to_owned()));
     }
-    out.quiet.push(if out.missing.is_empty() { "all of it" } else { "the rest" }.to_owned());
+    out.quiet.push(if keys.is_empty() { "all of it" } else { "the rest" }.to_owned());
 }
 
 fn walk(reader: &Reader, object: &Object, out: &mut NotRead) {
@@ -248,7 +248,6 @@ fn walk(reader: &Reader, object: &Object, out: &mut NotRead) {
             todo.push((inner, format!("{path}[{index}]"), format!("{pattern}[]")));
         }
     }
-    out.missing.sort();
     out.quiet.sort();
 }
 
@@ -265,12 +264,11 @@ fn tell(reader: &Reader, object: &Object, out: &mut NotRead, (path, pattern): (&
         return;
     }
     let known = EXPLAINED.iter().find(|(known, _)| within(pattern, known)).map(|(_, why)| (*why).to_owned());
+    let of_record = annotation.filter(|name| is_of_record(name)).map(|_| OF_RECORD.to_owned());
     let slip = annotation.and_then(slip_of);
-    let help = known.clone().or(slip).unwrap_or_else(|| "the scenario has no field for it; what it does is left out".to_owned());
+    let help = known.or(of_record).or(slip).unwrap_or_else(|| "the scenario has no field for it; what it does is left out".to_owned());
     let message = format!("{}: {path} is not read", object.label);
-    reader.push(Diagnostic::warning(message).at(spot).help(help.clone()));
-    let why = known.unwrap_or_else(|| "no field for it".to_owned());
-    out.missing.push((path.to_owned(), why));
+    reader.push(Diagnostic::warning(message).at(spot).help(help));
 }
 
 /// Whether a path is one of the table, or below one.
@@ -280,11 +278,18 @@ fn within(pattern: &str, known: &str) -> bool {
 
 fn is_quiet_annotation(name: &str) -> bool {
     let behind = |prefix: &str, quiet: &[&str]| name.strip_prefix(prefix).map(|name| quiet.contains(&name));
-    behind(ALB, &QUIET_ALB)
-        .or_else(|| behind(NLB, &QUIET_NLB))
-        .or_else(|| behind(NGINX, &QUIET_NGINX))
-        .unwrap_or_else(|| !name.starts_with("service.beta.kubernetes.io/") && !name.starts_with("service.kubernetes.io/"))
+    behind(ALB, &QUIET_ALB).or_else(|| behind(NLB, &QUIET_NLB)).or_else(|| behind(NGINX, &QUIET_NGINX)).unwrap_or_else(|| {
+        !name.starts_with("service.beta.kubernetes.io/") && !name.starts_with("service.kubernetes.io/") && !is_of_record(name)
+    })
 }
+
+/// Whether it says which of several answers of a name users get, or for how long they keep it. Source: external-dns,
+/// docs/annotations/annotations.md.
+fn is_of_record(name: &str) -> bool {
+    name.strip_prefix(EXTERNAL_DNS).is_some_and(|name| name == "ttl" || name == "set-identifier" || name.starts_with("aws-"))
+}
+const EXTERNAL_DNS: &str = "external-dns.alpha.kubernetes.io/";
+const OF_RECORD: &str = "records are not made of manifests: `aws.records` of a scenario has ttl, weights, failover and latency";
 
 fn slip_of(name: &str) -> Option<String> {
     let prefix = [ALB, NLB, NGINX, TOPOLOGY].into_iter().find(|prefix| name.starts_with(prefix))?;

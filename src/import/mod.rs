@@ -7,6 +7,7 @@ mod bypass;
 mod canary;
 mod cluster;
 mod conditions;
+mod controller;
 mod deployments;
 mod ingresses;
 mod leftover;
@@ -20,6 +21,7 @@ mod selector;
 mod services;
 mod settings;
 mod sheet;
+mod template;
 mod view;
 
 use crate::document::{self, Node};
@@ -47,7 +49,7 @@ pub fn import(sources: &[Arc<Source>]) -> Result<Imported, Diagnostics> {
     for source in sources {
         match document::parse_all(source) {
             Ok(all) => documents.extend(all),
-            Err(errors) => wrong.extend(of_manifests(errors)),
+            Err(errors) => wrong.extend(template::found(source, &errors).map_or_else(|| of_manifests(errors), Diagnostics::from)),
         }
     }
     if wrong.has_errors() {
@@ -61,7 +63,7 @@ pub fn import(sources: &[Arc<Source>]) -> Result<Imported, Diagnostics> {
     let warnings = reader.into_found();
     match text {
         Some(text) if !warnings.has_errors() => Ok(Imported { text, warnings, notes }),
-        _ => Err(errors_first(warnings)),
+        _ => Err(template::among(&warnings).map_or_else(|| errors_first(warnings), Diagnostics::from)),
     }
 }
 
@@ -86,6 +88,7 @@ fn convert(reader: &Reader, objects: &[Object], sources: &[Arc<Source>]) -> Opti
     }
     let mut cluster = Cluster::new(deployments, services, ingresses, gated);
     bypass::leave_out(reader, &mut cluster);
+    controller::tell(reader, &cluster);
     if cluster.simulated().next().is_none() || cluster.entries().is_empty() {
         reader.push(nothing(&cluster, objects, sources));
         return None;
@@ -94,7 +97,7 @@ fn convert(reader: &Reader, objects: &[Object], sources: &[Arc<Source>]) -> Opti
     let notes = not_read.iter().filter(|object| !object.quiet.is_empty());
     let notes = notes
         .map(|object| format!("{}: not read, as it says nothing about the way of a request: {}", object.label, object.quiet.join(", ")));
-    Some((scenario::text(&cluster, &not_read, sources), notes.collect()))
+    Some((scenario::text(&cluster, &reader.told(), &not_read, sources), notes.collect()))
 }
 
 /// Namespaces in which the AWS controller gives pods a readiness gate. Source: AWS Load Balancer Controller,

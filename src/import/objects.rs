@@ -86,6 +86,11 @@ impl<'a> Object<'a> {
         View::root(reader, self.node, &self.label)
     }
 
+    /// Whether its version of the API is a stable one.
+    pub fn is_stable(&self) -> bool {
+        self.node.get("apiVersion").and_then(Node::text).is_none_or(|version| !version.contains("beta"))
+    }
+
     /// The file and line at which it stands.
     pub fn place(&self) -> String {
         let (line, _) = self.node.spot.line_and_column();
@@ -139,6 +144,11 @@ fn object<'a>(reader: &Reader, node: &'a Node) -> Option<Object<'a>> {
     let text = |name: &str| metadata.and_then(|metadata| metadata.get(name)).and_then(Node::text);
     let name = text("name").or_else(|| text("generateName")).unwrap_or_default();
     let is_read = kind < Kind::OtherWorkload;
+    if name.contains("{{") {
+        let at = metadata.and_then(|metadata| metadata.get("name")).unwrap_or(node);
+        reader.push(super::template::error(at.spot.clone()));
+        return None;
+    }
     if is_read && (name.trim().is_empty() || name.chars().any(char::is_control)) {
         let at = metadata.and_then(|metadata| metadata.get("name").or(Some(metadata))).unwrap_or(node);
         return fail(format!("this {kind_name} has no name"), at, "an object is known by `metadata.name`");

@@ -3,6 +3,7 @@
 use super::sheet::Field;
 use super::view::View;
 use crate::control::defaults::probe;
+use crate::error::Diagnostic;
 
 /// A probe as the scenario has it.
 pub fn probe(view: &View, key: &'static str) -> Option<Field> {
@@ -53,8 +54,8 @@ pub fn probe(view: &View, key: &'static str) -> Option<Field> {
     Some(Field::flow(key, &fields).note(note))
 }
 
-/// How long `lifecycle.preStop` takes: a sleep, as an action or within a command.
-pub fn pre_stop(container: &View) -> Option<Field> {
+/// How long `lifecycle.preStop` takes: a sleep, as an action or within a command. `told`: what else it does.
+pub fn pre_stop(container: &View, told: &mut Vec<Diagnostic>) -> Option<Field> {
     let pre_stop = container.at("lifecycle.preStop")?;
     if let Some(seconds) = pre_stop.get("sleep").and_then(|sleep| sleep.get("seconds")) {
         let seconds = seconds.seconds(0)?;
@@ -63,25 +64,26 @@ pub fn pre_stop(container: &View) -> Option<Field> {
     let Some(command) = pre_stop.get("exec").and_then(|exec| exec.get("command")) else {
         if !pre_stop.node.entries().is_empty() {
             pre_stop.take_all();
-            pre_stop.warning("is not read", "lbsim knows a hook that sleeps; write the time that it takes as `pre_stop` in the scenario");
+            let help = "lbsim knows a hook that sleeps; write the time that it takes as `pre_stop` in the scenario";
+            told.push(pre_stop.warned("is not read", help));
         }
         return None;
     };
     let words: Vec<&str> = command.items().iter().filter_map(|word| word.text()).flat_map(str::split_whitespace).collect();
     let line = words.join(" ");
     let Some(seconds) = sleep_of(&words) else {
-        command.warning(
+        told.push(command.warned(
             format!("has no `sleep`; `{line}` is taken to take no time"),
             "write the time that it takes as `pre_stop` in the scenario",
-        );
+        ));
         return None;
     };
     let others = words.iter().filter(|word| !is_wrapping(word)).count();
     if others > 2 {
-        command.warning(
+        told.push(command.warned(
             format!("does more than sleep; of `{line}` the {seconds}s are taken"),
             "the other commands are taken to take no time; `pre_stop` in the scenario has the whole",
-        );
+        ));
     }
     Some(Field::new("pre_stop", format!("{seconds}s")).note(format!("lifecycle.preStop.exec: {line}")))
 }

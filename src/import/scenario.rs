@@ -2,11 +2,13 @@
 
 use super::actions::Action;
 use super::cluster::{Cluster, Entry};
+use super::controller;
 use super::ingresses::{Class, Path, PathType, Rule};
 use super::leftover::NotRead;
 use super::requests::{SLOTS, WORK_MS, classes, rate};
 use super::services::Reach;
 use super::sheet::{ASSUMED, Field, Item, Value, comment, in_braces, section};
+use super::view::Told;
 use crate::control::defaults::{deployment, ingress_nginx};
 use crate::document::scalar;
 use crate::error::Source;
@@ -15,10 +17,15 @@ use std::sync::Arc;
 /// What tells classes apart at the entry where there are several load balancers.
 const MARK: &str = "entry";
 
-/// Of users: HTTP/2, as browsers have it.
-const CONNECTIONS: &str = "streams: 100, idle_timeout: 60s";
+/// Of users, and why: HTTP/2, as browsers have it, unless no load balancer gives it to them.
+fn connections(cluster: &Cluster) -> (&'static str, String) {
+    match cluster.has_http2() {
+        true => ("streams: 100, idle_timeout: 60s", format!("{ASSUMED}: HTTP/2, as browsers have it; `streams: 1` is HTTP/1.1")),
+        false => ("streams: 1, idle_timeout: 60s", "HTTP/1.1: load-balancer-attributes: routing.http2.enabled".to_owned()),
+    }
+}
 
-pub fn text(cluster: &Cluster, not_read: &[NotRead], sources: &[Arc<Source>]) -> String {
+pub fn text(cluster: &Cluster, told: &[Told], not_read: &[NotRead], sources: &[Arc<Source>]) -> String {
     let mut out = String::new();
     head(&mut out, cluster, sources);
     clients(&mut out, cluster);
@@ -26,7 +33,8 @@ pub fn text(cluster: &Cluster, not_read: &[NotRead], sources: &[Arc<Source>]) ->
     out.push('\n');
     entry(&mut out, cluster);
     ideas(&mut out, cluster);
-    missing(&mut out, not_read);
+    not_as_written(&mut out, told);
+    without_bearing(&mut out, not_read);
     out.trim_end().to_owned() + "\n"
 }
 
@@ -78,6 +86,7 @@ fn clients(out: &mut String, cluster: &Cluster) {
     }];
     requests.extend(items);
     let rate = Field::new("arrivals", format!("{{ poisson: {{ rate: {}/s }} }}", rate(cluster, &classes)));
+    let (kept, why) = connections(cluster);
     let client = Item {
         fields: vec![
             Field::new("name", "users"),
@@ -85,7 +94,7 @@ fn clients(out: &mut String, cluster: &Cluster) {
             Field::new("population", 1000).assumed("how many users there are; stickiness keeps each of them somewhere"),
             Field::new("latency", "{ constant: 10ms }").assumed("one way, from a user to the load balancer"),
             Field::new("timeout", "30s").assumed("how long a user waits"),
-            Field::new("connections", format!("{{ {CONNECTIONS} }}")).assumed("HTTP/2, as browsers have it; `streams: 1` is HTTP/1.1"),
+            Field::new("connections", format!("{{ {kept} }}")).note(why),
             Field::list("requests", requests),
         ],
         ..Item::default()
@@ -277,11 +286,10 @@ fn nginx(cluster: &Cluster) -> Option<Field> {
         None => fields.push(Field::new("replicas", 2).assumed("pods of the controller, which is not in the manifests")),
     }
     if let Some(service) = cluster.controller_service() {
-        let is_fixed = |field: &Field| field.key == "deregistration_delay" || field.key == "readiness_gates";
         for field in service.fields.iter().filter(|field| ["load_balancer", "external_traffic"].contains(&field.key)) {
             let mut field = field.clone();
             if let Value::Map(inner) = &mut field.value {
-                inner.retain(|inner| !is_fixed(inner));
+                inner.retain(|inner| !controller::is_fixed(inner));
             }
             fields.push(field);
         }
@@ -321,7 +329,7 @@ fn entry(out: &mut String, cluster: &Cluster) {
     });
     let fields = vec![
         Field::new("name", "internet"),
-        Field::new("connections", format!("{{ per: user, {CONNECTIONS} }}")).note("as the users have them"),
+        Field::new("connections", format!("{{ per: user, {} }}", connections(cluster).0)).note("as the users have them"),
         Field::list("rules", rules.collect()),
     ];
     let balancer = Item { fields, ..Item::default() };
@@ -337,19 +345,25 @@ fn ideas(out: &mut String, cluster: &Cluster) {
     comment(out, 0, &format!("operations: [{{ rollout: {{ group: {name}, at: 1m }} }}]"));
 }
 
-fn missing(out: &mut String, not_read: &[NotRead]) {
+/// All that was told.
+fn not_as_written(out: &mut String, told: &[Told]) {
+    if told.is_empty() {
+        return;
+    }
+    out.push('\n');
+    comment(out, 0, "Not as in the manifests:");
+    for warning in told {
+        comment(out, 0, &format!("! {} ({}): {}", warning.message, warning.place(), warning.help));
+    }
+}
+
+fn without_bearing(out: &mut String, not_read: &[NotRead]) {
     if not_read.is_empty() {
         return;
     }
     out.push('\n');
-    comment(out, 0, "Not read:");
+    comment(out, 0, "Not read, as it says nothing about the way of a request:");
     for object in not_read {
-        comment(out, 0, &format!("- {} ({})", object.label, object.place));
-        for (path, why) in &object.missing {
-            comment(out, 0, &format!("! {path}: {why}"));
-        }
-        if !object.quiet.is_empty() {
-            comment(out, 0, &format!("without bearing on traffic: {}", object.quiet.join(", ")));
-        }
+        comment(out, 0, &format!("- {} ({}): {}", object.label, object.place, object.quiet.join(", ")));
     }
 }

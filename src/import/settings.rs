@@ -8,7 +8,7 @@ use super::view::{Reader, View};
 use serde_json::Value;
 
 /// Fields of the ingress in the scenario.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub fields: Vec<Field>,
     pub is_ip: bool,
@@ -17,8 +17,26 @@ pub struct Settings {
     pub idle_timeout: Option<u32>,
     pub group: Option<String>,
     pub order: u32,
+    /// alb: its load balancer gives clients HTTP/2.
+    pub has_http2: bool,
     /// nginx: tries after the first.
     pub retries: Option<u32>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            fields: Vec::new(),
+            is_ip: false,
+            has_tls: false,
+            tls_note: "",
+            idle_timeout: None,
+            group: None,
+            order: 0,
+            has_http2: true,
+            retries: None,
+        }
+    }
 }
 
 /// Names of the check's annotations.
@@ -65,7 +83,9 @@ pub fn alb<'a>(reader: &'a Reader, annotations: &Annotations<'a>, services: &[&'
     if let Some(view) = of_target("target-group-attributes") {
         settings.fields.extend(of_group(&view, true).fields);
     }
-    settings.idle_timeout = own("load-balancer-attributes").and_then(|view| of_balancer(&view).idle_timeout);
+    let of_balancer = own("load-balancer-attributes").map(|view| of_balancer(&view)).unwrap_or_default();
+    settings.idle_timeout = of_balancer.idle_timeout;
+    settings.has_http2 = of_balancer.http2.unwrap_or(true);
     settings.group = own("group.name").and_then(|name| name.text()).map(str::to_owned);
     settings.order = own("group.order").and_then(|order| order.whole(0, 1000)).unwrap_or(0);
     let has_certificate = own("certificate-arn").is_some();
@@ -114,6 +134,8 @@ pub fn nginx(annotations: &Annotations, has_tls: bool) -> Settings {
                 "affinity: cookie, which lasts as long as the browser; 1d is assumed"
             };
             settings.fields.push(Field::new("sticky", format!("{{ lb_cookie: {}s }}", age.unwrap_or(86_400))).note(note));
+            let change = own("session-cookie-change-on-failure").filter(|change| change.is_true());
+            settings.fields.extend(change.map(|_| Field::new("change_on_failure", true).note("session-cookie-change-on-failure")));
         }
     }
     if let Some(tries) = own("proxy-next-upstream-tries") {

@@ -2,7 +2,7 @@
 
 use super::quantity;
 use crate::document::{Key, Node, Value, whole_number};
-use crate::error::{Diagnostic, Diagnostics, Spot};
+use crate::error::{Diagnostic, Diagnostics, Severity, Spot};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -12,11 +12,52 @@ use std::fmt::Display;
 pub struct Reader {
     seen: RefCell<BTreeSet<*const Node>>,
     found: RefCell<Diagnostics>,
+    /// All warnings, by file and place in it.
+    told: RefCell<BTreeSet<Told>>,
+    /// Parts of values that say nothing about the way of a request: of which object, which.
+    quiet: RefCell<BTreeSet<(String, String)>>,
+}
+
+/// A warning, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Told {
+    file: String,
+    at: usize,
+    line: usize,
+    pub message: String,
+    pub help: String,
+}
+
+impl Told {
+    fn of(diagnostic: &Diagnostic) -> Option<Told> {
+        let spot = diagnostic.spot.as_ref()?;
+        let line = spot.line_and_column().0;
+        let (message, help) = (diagnostic.message.clone(), diagnostic.help.clone().unwrap_or_default());
+        Some(Told { file: spot.source.name.clone(), at: spot.range.start, line, message, help })
+    }
+
+    /// File and line.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
 }
 
 impl Reader {
     pub fn push(&self, diagnostic: Diagnostic) {
+        if diagnostic.severity == Severity::Warning {
+            self.told.borrow_mut().extend(Told::of(&diagnostic));
+        }
         self.found.borrow_mut().push(diagnostic);
+    }
+
+    /// All warnings so far, in the order of the files.
+    pub fn told(&self) -> Vec<Told> {
+        self.told.borrow().iter().cloned().collect()
+    }
+
+    /// What says nothing about the way of a request in values of an object that were read for another part.
+    pub fn quiet_parts(&self, object: &str) -> Vec<String> {
+        self.quiet.borrow().iter().filter(|(of, _)| of == object).map(|(_, part)| part.clone()).collect()
     }
 
     pub fn has_errors(&self) -> bool {
@@ -146,7 +187,17 @@ impl<'a> View<'a> {
     }
 
     pub fn warning(&self, what: impl Display, help: impl Into<String>) {
-        self.reader.push(self.diagnostic(Diagnostic::warning, what).help(help));
+        self.reader.push(self.warned(what, help));
+    }
+
+    /// A warning that is told later, or not at all.
+    pub fn warned(&self, what: impl Display, help: impl Into<String>) -> Diagnostic {
+        self.diagnostic(Diagnostic::warning, what).help(help)
+    }
+
+    /// A part of it says nothing about the way of a request.
+    pub fn is_quiet(&self, part: &str) {
+        self.reader.quiet.borrow_mut().insert((self.object.to_owned(), format!("{} ({part})", self.path)));
     }
 
     // ---- What it holds --------------------------------------------------------------------------------------------------
