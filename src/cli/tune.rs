@@ -3,7 +3,7 @@
 use super::run::{at_least_one, progress_bar, stop_on_interrupt};
 use super::{Exit, Failure, StudyArgs, base, length, print, read_source, tell, tell_raw};
 use crate::compile::{Compiled, compile};
-use crate::error::{Severity, Source, did_you_mean, printable};
+use crate::error::{Diagnostic, Severity, Source, Spot, did_you_mean, printable};
 use crate::experiment::Options;
 use crate::input::Inputs;
 use crate::report::{tuned_json, tuned_text, tuned_title, tuned_warnings};
@@ -211,7 +211,7 @@ impl<'a> Bench<'a> {
         let Some(kind) = kind else {
             let Some(node) = node else {
                 // What is wrong with a number says what the field takes, or that there is no such field.
-                self.with("1")?;
+                self.with("1").map_err(|failure| without_value(failure, &self.args.field))?;
                 return Err(Failure::Wrong(format!("`{}` takes any word", printable(&self.args.field, 200))));
             };
             let help = "--field names a duration, a rate, a share, a size or a number";
@@ -225,7 +225,7 @@ impl<'a> Bench<'a> {
         match range.within(written, wishes, |index| self.accepts(&range.value(index))) {
             Some(range) => Ok(range),
             None => {
-                self.with(&range.value(range.last()))?;
+                self.with(&range.value(range.last())).map_err(|failure| without_value(failure, &self.args.field))?;
                 Err(Failure::Wrong("no value of the range is possible".to_owned()))
             }
         }
@@ -248,6 +248,20 @@ impl<'a> Bench<'a> {
         let readings = readings.map_err(|error| Stop::Failed(Failure::Internal(error.to_string())))?;
         if readings.is_complete() { Ok(Tried::Run(Box::new(readings))) } else { Err(Stop::Interrupted) }
     }
+}
+
+/// Messages quote the field as the user wrote it: the value was lbsim's.
+fn without_value(failure: Failure, field: &str) -> Failure {
+    let Failure::Scenario(found) = failure else { return failure };
+    let own = Arc::new(Source { name: variants::FIELD.to_owned(), text: field.to_owned() });
+    let of_field = |mut diagnostic: Diagnostic| {
+        if let Some(spot) = diagnostic.spot.as_mut().filter(|spot| spot.source.name == variants::FIELD) {
+            let range = if spot.range.end <= field.len() { spot.range.clone() } else { 0..field.len() };
+            *spot = Spot { source: own.clone(), range };
+        }
+        diagnostic
+    };
+    Failure::Scenario(found.into_iter().map(of_field).collect())
 }
 
 fn copy(source: &Source) -> Source {

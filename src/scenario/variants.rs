@@ -183,7 +183,7 @@ fn keep<T>(found: &mut Diagnostics, result: Result<T, Diagnostics>) -> Option<T>
 
 /// Options that patch; messages name them in the place of a file.
 const SET: &str = "--set";
-const FIELD: &str = "--field";
+pub const FIELD: &str = "--field";
 
 /// A patch of the command line. Messages quote it as `path=value`.
 fn set_patch(option: &str, path: &str, value: &str) -> Result<Patch, Diagnostics> {
