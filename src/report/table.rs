@@ -1,7 +1,7 @@
 //! The table for the terminal: a row for each variant, the columns that matter most, as many as fit.
 
 use super::{coordinates, count, name, number, percent, percent_round};
-use crate::summary::{Failover, Figure, Metric, Summary, VariantSummary};
+use crate::summary::{Failover, Figure, MATTERS, Metric, Summary, VariantSummary};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
 
@@ -155,13 +155,13 @@ fn variant_name(told: &VariantSummary, max: usize) -> String {
     shown
 }
 
-/// Better than every other variant at its point, yardsticks aside, beyond noise.
+/// Better than every other variant at its point, yardsticks aside, beyond noise and by enough to matter.
 pub(super) fn is_best(summary: &Summary, told: &VariantSummary, metric: Metric) -> bool {
     let is_yardstick = |name: &str| summary.variants.iter().any(|other| other.name == name && other.point == told.point && other.oracle);
     let mut rows = (summary.comparisons.iter())
         .filter(|row| row.metric == metric && row.point == told.point && !is_yardstick(&row.against))
         .peekable();
-    rows.peek().is_some() && rows.all(|row| row.best == told.name && row.significant)
+    rows.peek().is_some() && rows.all(|row| row.best == told.name && row.matters())
 }
 
 /// Figures with a mark in green.
@@ -178,7 +178,8 @@ fn legend(summary: &Summary, is_marked: bool, hidden: &[&str], width: usize) -> 
     let mut lines = Vec::new();
     if is_marked {
         let there = if summary.by_point().len() > 1 { " there" } else { "" };
-        lines.push(format!("{BEST} lower than every other variant{there}, by joint 95 % paired intervals"));
+        lines
+            .push(format!("{BEST} lower than every other variant{there} by {} % or more, by joint 95 % paired intervals", 100.0 * MATTERS));
     }
     if summary.variants.iter().any(|told| told.oracle) {
         lines.push(format!("{YARDSTICK} a yardstick: it knows what no balancer can know"));

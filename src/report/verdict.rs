@@ -1,9 +1,9 @@
-//! The findings in words. A variant is called better only where the paired difference is significant (see `summary::compare`), and a
-//! yardstick is never the winner.
+//! The findings in words. A variant is called better only where the paired difference is significant and large enough to matter (see
+//! `summary::compare`), and a yardstick is never the winner.
 
 use super::{coordinates, count, listed, name, number, percent, percent_round};
 use crate::stats::Estimate;
-use crate::summary::{Comparison, Extent, Failover, Metric, Objective, Summary, VariantSummary};
+use crate::summary::{Comparison, Extent, Failover, MATTERS, Metric, Objective, Summary, VariantSummary};
 
 /// Items of a list that are written out.
 const LISTED_MAX: usize = 4;
@@ -78,12 +78,22 @@ impl Point<'_> {
         }
         // The runner-up first.
         rows.sort_by(|a, b| b.difference.value.total_cmp(&a.difference.value));
-        let (worse, alike): (Vec<&Comparison>, Vec<&Comparison>) = rows.into_iter().partition(|row| row.significant);
+        let (differing, alike): (Vec<&Comparison>, Vec<&Comparison>) = rows.into_iter().partition(|row| row.significant);
+        let (worse, near): (Vec<&Comparison>, Vec<&Comparison>) = differing.into_iter().partition(|row| row.matters());
         let mut lines = Vec::new();
         if !alike.is_empty() {
             let equals = std::iter::once(self.with_value(metric, &best, first_value))
                 .chain(alike.iter().map(|row| self.with_value(metric, &row.against, row.against_value)));
             lines.push(format!("no difference in {word} beyond noise between {}", listed(&shortened(equals.collect(), "others"))));
+        }
+        if !near.is_empty() {
+            let others = near.iter().map(|row| self.with_value(metric, &row.against, row.against_value));
+            lines.push(format!(
+                "the {word} of {} is less than {} % below that of {}: more than noise, and too little to matter",
+                self.with_value(metric, &best, first_value),
+                100.0 * MATTERS,
+                listed(&shortened(others.collect(), "others"))
+            ));
         }
         match &worse[..] {
             [] => {}
@@ -100,7 +110,11 @@ impl Point<'_> {
                     format!("{amount} below {}{interval}", name(&row.against))
                 });
                 let others = shortened(others.collect(), "others").join(", ");
-                let lead = if alike.is_empty() { format!("has the lowest {word}") } else { format!("has a lower {word} than the rest") };
+                let lead = if alike.is_empty() && near.is_empty() {
+                    format!("has the lowest {word}")
+                } else {
+                    format!("has a lower {word} than the rest")
+                };
                 lines.push(format!("{} {lead}: {others}", self.with_value(metric, &best, first_value)));
             }
         }
@@ -120,7 +134,7 @@ impl Point<'_> {
 
     /// How far the best is from what no balancer can do.
     fn yardsticks(&self, metric: Metric) -> Vec<String> {
-        let rows = self.rows(metric).filter(|row| self.is_oracle(&row.against) && row.significant && row.difference.value > 0.0);
+        let rows = self.rows(metric).filter(|row| self.is_oracle(&row.against) && row.matters() && row.difference.value > 0.0);
         let line = |row: &Comparison| {
             let above = match row.relative {
                 Some(relative) => format!("{} %", percent_round(relative.value)),
@@ -140,11 +154,11 @@ impl Point<'_> {
         let share = |variant: &str| self.member(variant).and_then(VariantSummary::failed_share).map_or_else(String::new, percent);
         let worse: Vec<&Comparison> = self
             .rows(Metric::FailedShare)
-            .filter(|row| row.significant && row.difference.value < 0.0 && !self.is_oracle(&row.against))
+            .filter(|row| row.matters() && row.difference.value < 0.0 && !self.is_oracle(&row.against))
             .collect();
         let best = &worse.first()?.best;
         let alike =
-            self.rows(Metric::FailedShare).filter(|row| !row.significant && !self.is_oracle(&row.against)).map(|row| name(&row.against));
+            self.rows(Metric::FailedShare).filter(|row| !row.matters() && !self.is_oracle(&row.against)).map(|row| name(&row.against));
         let least: Vec<String> = std::iter::once(name(best)).chain(alike).collect();
         let verb = if least.len() == 1 { "fails" } else { "fail" };
         let others = worse.iter().map(|row| format!("{} {} %", name(&row.against), share(&row.against)));

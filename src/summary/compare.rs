@@ -51,6 +51,10 @@ impl Metric {
     }
 }
 
+/// The smallest relative difference that is called one. What is below it is less than anybody knows the work and the rates that he typed, and
+/// may come of what is beside the point: sessions that are a little longer bring other requests into the time that is looked at.
+pub const MATTERS: f64 = 0.02;
+
 /// The best variant against another one. Yardsticks are never the best, but stand among the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -69,6 +73,13 @@ pub struct Comparison {
     pub relative: Option<Estimate>,
     /// Zero stays out of the interval that holds with 95 % for all comparisons of the metric at once (Bonferroni).
     pub significant: bool,
+}
+
+impl Comparison {
+    /// More than noise, and enough to matter to a reader.
+    pub fn matters(&self) -> bool {
+        self.significant && self.relative.is_none_or(|relative| relative.value.abs() >= MATTERS)
+    }
 }
 
 /// Another variant against the first.
@@ -178,4 +189,26 @@ fn against_first(metric: Metric, sides: &[Side], first: usize) -> Vec<AgainstFir
         Some(AgainstFirst { metric, point: other.variant.point.clone(), first, variant, difference, relative, significant })
     });
     compared.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_significant_and_tiny_does_not_matter() {
+        let row = |against_value: f64, significant| Comparison {
+            metric: Metric::FailedShare,
+            point: Vec::new(),
+            best: "a".to_owned(),
+            against: "b".to_owned(),
+            best_value: 0.0099,
+            against_value,
+            difference: Estimate { value: 0.0099 - against_value, ci95: None },
+            relative: (against_value > 0.0).then(|| Estimate { value: 0.0099 / against_value - 1.0, ci95: None }),
+            significant,
+        };
+        assert!(!row(0.01, true).matters(), "0.99 % against 1.00 %");
+        assert!(row(0.0102, true).matters() && !row(0.0102, false).matters());
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) mod tests;
 
 pub use accumulate::{Accumulator, ClassFigures, Evenness, LatencyFigures, LatencyMetric, RunFigures, ServerFigures, together};
 pub use advice::{Warning, WarningKind, short_path};
-pub use compare::{AgainstFirst, Comparison, Metric};
+pub use compare::{AgainstFirst, Comparison, MATTERS, Metric};
 pub use connections::{ConnectionsSummary, StatusesSummary};
 pub use details::{Change, Details, FaultSpan, LoadMap, Sighting, SourceText, Timeseries, VariantDetails, details};
 pub use paths::{PathSummary, StopSummary};
