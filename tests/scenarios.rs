@@ -67,6 +67,7 @@ lessons! {
     node_loss => pods::NODE_LOSS,
     pod_crash => pods::POD_CRASH,
     pre_stop => pods::PRE_STOP,
+    target_type_in_a_rollout => pods::TARGET_TYPE_IN_A_ROLLOUT,
     pre_stop_behind_node_ports => pods::PRE_STOP_BEHIND_NODE_PORTS,
     pre_stop_of_the_sum => pods::PRE_STOP_OF_THE_SUM,
     readiness_gate => pods::READINESS_GATE,
