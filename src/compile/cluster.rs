@@ -232,6 +232,7 @@ fn compile_members(members: &Members, is_l7: bool, first_passes: u32, inputs: &I
     match members {
         Members::Endpoints { delay, traffic, prefer } => MembersPlan {
             delay: sampler(delay, inputs),
+            registration: None,
             kind: MembersKind::Endpoints {
                 traffic: match traffic {
                     TrafficPolicy::Cluster => Policy::Cluster,
@@ -245,8 +246,9 @@ fn compile_members(members: &Members, is_l7: bool, first_passes: u32, inputs: &I
                 },
             },
         },
-        Members::TargetGroup { delay, deregistration_delay, established } => MembersPlan {
+        Members::TargetGroup { delay, registration, deregistration_delay, established } => MembersPlan {
             delay: sampler(delay, inputs),
+            registration: registration.as_ref().map(|registration| sampler(registration, inputs)),
             kind: MembersKind::TargetGroup {
                 deregistration_delay: *deregistration_delay,
                 resets_then: is_l7 || *established == Some(Established::Reset),

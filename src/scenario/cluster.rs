@@ -248,6 +248,9 @@ pub enum Members {
         /// From the change of a pod to its registration or deregistration. Default: uniform from 500ms to 3s.
         #[serde(default = "default_registration")]
         delay: Distribution,
+        /// From the change of a pod to its registration, where that takes longer than taking it out. Default: as `delay`.
+        #[serde(default)]
+        registration: Option<Distribution>,
         /// How long a target that is taken out may finish what it has. Default: 300s.
         #[serde(default = "default_deregistration")]
         deregistration_delay: Span,
@@ -346,7 +349,10 @@ pub(super) fn each_distribution<'a>(scenario: &'a super::Scenario, visit: &mut i
     }
     for balancer in &scenario.balancers {
         match &balancer.members {
-            Some(Members::Endpoints { delay, .. } | Members::TargetGroup { delay, .. }) => visit(delay),
+            Some(Members::Endpoints { delay, .. }) => visit(delay),
+            Some(Members::TargetGroup { delay, registration, .. }) => {
+                [Some(delay), registration.as_ref()].into_iter().flatten().for_each(&mut *visit)
+            }
             None => {}
         }
     }

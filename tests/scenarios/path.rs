@@ -162,7 +162,7 @@ pub const LONG_LIVED_CONNECTIONS: Lesson = Lesson {
     name: "long-lived-connections",
     sets: &[],
     claims: long_lived_connections,
-    without: &[&[("kubernetes.deployments.web.replicas", "8")], &[("operations[0].scale.at", "239s")]],
+    without: &[&[("kubernetes.deployments.web.replicas", "8")], &[("operations[0].scale.at", "419s")]],
 };
 
 fn long_lived_connections(found: &Found, claims: &mut Claims) {

@@ -205,7 +205,7 @@ impl World {
         }
         (*told, *number) = (condition, *number + 1);
         let number = *number;
-        let delay = plan.delay.sample(&mut members.rng);
+        let delay = plan.registration.as_ref().filter(|_| condition != NOBODY).unwrap_or(&plan.delay).sample(&mut members.rng);
         let zones = cluster.write_zones(balancer);
         let news = cluster.news.insert(News { balancer, target, number, condition, zones });
         let news = cluster.news.at(news);

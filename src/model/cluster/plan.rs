@@ -103,6 +103,8 @@ pub struct AutoscalePlan {
 pub struct MembersPlan {
     /// From the change of a pod to its being known here.
     pub delay: Sampler,
+    /// The same where one joins a target group, if that is another time.
+    pub registration: Option<Sampler>,
     pub kind: MembersKind,
 }
 

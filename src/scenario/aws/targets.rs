@@ -40,7 +40,8 @@ pub struct TargetGroup {
     /// How long a target that is taken out may finish what it has. Default: 300s.
     #[serde(default)]
     pub deregistration_delay: Option<Span>,
-    /// From the change of a pod or node to its registration or deregistration. Default: uniform from 500ms to 3s.
+    /// From the change of a pod or node to its registration or deregistration. Default: uniform from 500ms to 3s, in a network load
+    /// balancer from 90s to 180s for the registration of a new target.
     #[serde(default)]
     pub registration: Option<Distribution>,
     /// Nodes use the targets of all zones, or those of their own alone. Default: as the load balancer says.

@@ -157,8 +157,11 @@ impl Checker<'_> {
                     self.topology_auto(&chosen.field("prefer"), balancer);
                 }
             }
-            Members::TargetGroup { delay, established, .. } => {
+            Members::TargetGroup { delay, registration, established, .. } => {
                 self.distribution(&chosen.field("delay"), delay);
+                if let Some(registration) = registration {
+                    self.distribution(&chosen.field("registration"), registration);
+                }
                 if established.is_some() && balancer.layer == Layer::L7 {
                     self.error(
                         &chosen.field("established"),

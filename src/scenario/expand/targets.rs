@@ -165,7 +165,12 @@ fn members(product: Product, place: &Place) -> Field {
         .unwrap_or_else(|| Field::new("delay", uniform(controller::REGISTRATION)).note("delay by default: watch, reconcile, API calls"));
     let note = "deregistration_delay by default of AWS";
     let deregistration = place.copy_or("deregistration_delay", target_group::DEREGISTRATION_DELAY, note);
-    let mut fields = vec![delay, deregistration];
+    let mut fields = vec![delay];
+    if !product.is_application() && place.get("registration").is_none() {
+        let note = "registration by default of an NLB: 90s to 180s until checks of a new target begin";
+        fields.push(Field::new("registration", uniform(nlb::REGISTRATION)).note(note));
+    }
+    fields.push(deregistration);
     if !product.is_application() {
         let note = "established by default of an NLB (no connection termination on deregistration)";
         fields.push(place.copied("on_deregistered", "established").unwrap_or_else(|| Field::new("established", "keep").note(note)));

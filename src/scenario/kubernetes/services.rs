@@ -76,7 +76,8 @@ pub struct NetworkLoadBalancer {
     pub health_check: Option<TargetCheck>,
     /// How long a target that is taken out may finish what it has. Default: 300s.
     pub deregistration_delay: Option<Span>,
-    /// From the change of a pod or node to its registration or deregistration. Default: uniform from 500ms to 3s.
+    /// From the change of a pod or node to its registration or deregistration. Default: uniform from 500ms to 3s, but from 90s to
+    /// 180s for the registration of a new target.
     pub registration: Option<Distribution>,
     /// A new pod counts as ready only when its target is healthy (`ip` only). Default: false.
     pub readiness_gates: bool,
