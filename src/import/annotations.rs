@@ -197,7 +197,7 @@ pub fn of_group(view: &View, is_application: bool) -> OfGroup {
     }
     if has("anomaly_mitigation", None) && !has("algorithm", Some("weighted_random")) {
         let help = "anomaly mitigation is for `load_balancing.algorithm.type=weighted_random`";
-        view.error_help("has `load_balancing.algorithm.anomaly_mitigation=on` without it", help);
+        view.error_help("has `load_balancing.algorithm.anomaly_mitigation=on` with another `load_balancing.algorithm.type`", help);
     }
     let minima = [routing.field("minimum_healthy"), dns.field("minimum_healthy_dns")];
     out.fields.extend(minima.into_iter().flatten().map(|field| field.note(note)));
