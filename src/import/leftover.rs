@@ -200,11 +200,12 @@ pub fn find(reader: &Reader, objects: &[Object]) -> Vec<NotRead> {
         let mut out = NotRead { label: object.label.clone(), place: object.place(), ..NotRead::default() };
         match object.kind {
             Kind::Silent => tell_silent(reader, object, &mut out),
-            Kind::OtherWorkload => match object.node.get("metadata").is_some_and(|metadata| metadata.get("ownerReferences").is_some()) {
-                true => out.quiet.push("all of it (another object has made it)".to_owned()),
-                // Told with the services.
-                false => {}
-            },
+            // Made by another object; else it is told with the services.
+            Kind::OtherWorkload => {
+                if object.node.get("metadata").is_some_and(|metadata| metadata.get("ownerReferences").is_some()) {
+                    out.quiet.push("all of it (another object has made it)".to_owned());
+                }
+            }
             Kind::Unknown => {
                 let spot = object.node.get("kind").unwrap_or(object.node).spot.clone();
                 let message = format!("{}: is of a kind that is not read", object.label);
