@@ -72,6 +72,8 @@ fn settings() -> Vec<Setting> {
         // Longer than the interval: the next check starts when the last one has ended.
         of(2.0, 5.0, 3, 2, false, 0.0),
         of(1.0, 1.0, 4, 1, false, 0.0),
+        // HAProxy's defaults: a refusal is noticed after 4 to 6 s; a server that hangs after 7 to 9 s, where one was measured to be out after 7.7.
+        of(2.0, 1.0, 3, 2, true, 0.0),
     ]
 }
 
@@ -218,4 +220,69 @@ fn the_balancer_in_front_detects_the_loss_of_a_whole_zone_and_not_that_of_a_serv
         (whole.detected_after_s, whole.restored_after_s),
         "a group is as good as its zone"
     );
+}
+
+const CLIENT: &str =
+    "clients: [{ name: c, timeout: 1s, arrivals: { poisson: { rate: 0.1/s } }, requests: [{ path: /, work: { constant: 1ms } }] }]\n";
+
+/// When a fault was noticed, in each of so many runs.
+fn detected(text: &str) -> Vec<f64> {
+    replications(text, PHASES).iter().filter_map(|record| record.failover.faults[0].detected_after_s).collect()
+}
+
+/// The checks of load balancers with nothing but AWS's defaults: 30 s and two failures, plus the timeout of the last one.
+#[test]
+fn load_balancers_of_aws_notice_after_30_to_60_s() {
+    let text = |kind: &str, fault: &str| {
+        format!(
+            "duration: 400s\n{CLIENT}servers: [{{ name: s, count: 2 }}]\nfaults: [{{ {fault}: {{ server: s-1, at: 100s }} }}]\naws:\n  \
+             target_groups: [{{ name: web, targets: [s] }}]\n  load_balancers: [{{ name: lb, type: {kind}, listeners: [{{ default: {{ web: 1 }} }}] }}]\n"
+        )
+    };
+    for (kind, timeout_s) in [("application", 5.0), ("network", 10.0)] {
+        assert_uniform(kind, &detected(&text(kind, "crash")), (30.0, 60.0), 0.0);
+        assert_uniform(kind, &detected(&text(kind, "blackhole")), (30.0 + timeout_s, 60.0 + timeout_s), 0.0);
+    }
+}
+
+/// Those with the AWS Load Balancer Controller's defaults. Pods without a readiness probe: nobody else notices.
+#[test]
+fn load_balancers_of_the_controller_notice_after_two_checks_of_15_s_or_three_of_10_s() {
+    let text = |block: &str, fault: &str| {
+        format!(
+            "duration: 300s\n{CLIENT}faults: [{{ {fault}, at: 100s }} }}]\nkubernetes:\n  \
+             deployments: [{{ name: web, replicas: 2, slots: 10 }}]\n  {block}\n"
+        )
+    };
+    let ingress =
+        "services: [{ name: web }]\n  ingresses: [{ name: shop, class: alb, target_type: ip, rules: [{ paths: [{ service: web }] }] }]";
+    let errors = "errors: { server: web-1, share: 100%, at_once: true";
+    assert_uniform("alb, errors", &detected(&text(ingress, errors)), (15.0, 30.0), 0.0);
+    assert_uniform("alb, into the timeout of 5 s", &detected(&text(ingress, "hang: { server: web-1")), (20.0, 35.0), 0.0);
+    let service = "services: [{ name: web, type: load_balancer, target_type: ip }]";
+    let found = detected(&text(service, "blackhole: { server: web-1"));
+    assert_uniform("nlb, into the timeout of 10 s", &found, (30.0, 40.0), 0.0);
+}
+
+/// Route 53's defaults: three checks of 30 s, then up to the TTL at each resolver.
+#[test]
+fn a_record_fails_over_after_60_to_90_s_and_the_ttl() {
+    let text = |at: u32| {
+        format!(
+            "duration: 500s\nclients: [{{ name: c, arrivals: {{ deterministic: {{ rate: 10/s }} }}, requests: [{{ path: /, work: {{ constant: 1us }} }}] }}]\n\
+             servers: [{{ name: a }}, {{ name: b }}]\nbalancers: [{{ name: eu, targets: [a] }}, {{ name: us, targets: [b] }}]\n\
+             faults: [{{ crash: {{ server: a, at: {at}s }} }}]\n\
+             aws: {{ records: [{{ name: shop.example, routing: failover, ttl: 60s, resolvers: 1, to: [eu, us], health_check: {{ http: / }} }}] }}\n"
+        )
+    };
+    // The resolver asks once a minute: the fault comes at all phases of that minute.
+    let runs: Vec<_> = (0..60).flat_map(|phase| replications(&text(200 + phase), 5)).collect();
+    let fault = |record: &lbsim::measure::RunRecord| record.failover.faults[0].clone();
+    let detected: Vec<f64> = runs.iter().filter_map(|run| fault(run).detected_after_s).collect();
+    assert_uniform("decided", &detected, (60.0, 90.0), 0.0);
+    // The sum of a uniform 30 s and a uniform 60 s has a standard deviation of 19.4 s: five standard errors of 300 runs.
+    let ended: Vec<f64> = runs.iter().filter_map(|run| fault(run).last_error_after_s).collect();
+    assert!(ended.len() == runs.len() && ended.iter().all(|after| (59.8..=150.1).contains(after)), "{ended:?}");
+    let mean = mean(ended);
+    assert!((mean - 105.0).abs() < 5.0 * 19.4 / 300_f64.sqrt(), "{mean}");
 }

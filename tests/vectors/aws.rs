@@ -1,57 +1,77 @@
-//! Cases of AWS load balancers and Route 53, of slow start by product, and of HAProxy's intervals between checks.
+//! Cases of AWS load balancers, and of HAProxy's intervals between checks.
 
+use crate::balancing::run;
 use crate::json::Json;
-use crate::kubernetes::{count, flag, seconds};
+use crate::kubernetes::{count, flag};
 use crate::{Judged, Row, Trouble, same, unknown};
 use lbsim::control::check_interval::{self, Intervals};
 use lbsim::control::cross_zone::{Zone, share_per_target};
 use lbsim::control::defaults;
-use lbsim::control::dns::{Failover, HealthCheck, Weighted, alias_is_healthy, failover, multivalue, weighted, weighted_shares};
-use lbsim::control::slow_start::{Peer, Shape, alb_enters};
 use lbsim::control::target_group::{Group, Minimum, Pool, Target, Thresholds, dns_zones, group_shares, pick_group};
-use lbsim::policy::TargetId;
-use lbsim::policy::edf::Schedule;
 use lbsim::rng::{Rng, stream};
 use lbsim::units::{Share, Span};
 
-/// A target's state after some checks.
+/// The state of a target after some checks: of one that is new, or that was healthy or unhealthy before.
 pub fn health_check(row: &Row) -> Judged {
     if !row.is_from("alb") {
         return unknown("another product's first check");
     }
-    row.shape(&["new_target_checks"], &["healthy_threshold", "unhealthy_threshold"])?;
+    const BEFORE: [&str; 3] = ["new_target_checks", "healthy_target_checks", "unhealthy_target_checks"];
+    let Some(before) = BEFORE.into_iter().find(|key| row.input.get(key).is_some()) else { return unknown("no checks in the input") };
+    row.shape(&[before], &["healthy_threshold", "unhealthy_threshold"])?;
     let default = Thresholds::default();
     let thresholds = Thresholds {
         healthy: count(&row.input, "healthy_threshold", default.healthy)?,
         unhealthy: count(&row.input, "unhealthy_threshold", default.unhealthy)?,
         ..default
     };
-    let Some(checks) = row.input.get("new_target_checks").and_then(Json::texts) else { return unknown("the checks are no list of texts") };
+    let Some(checks) = row.input.get(before).and_then(Json::list) else { return unknown("the checks are no list") };
     let mut target = Target::default();
     target.register();
-    let mut states = Vec::new();
+    let passes = if before == BEFORE[1] { thresholds.first } else { 0 };
+    let fails = if before == BEFORE[2] { thresholds.unhealthy } else { 0 };
+    for _ in 0..passes + fails {
+        target.concludes(passes > 0, &thresholds);
+    }
+    let told = |target: &Target| format!("{:?}", target.state()).to_lowercase();
+    let mut states = vec![told(&target)];
     for check in checks {
-        match check {
-            "pass" => target.concludes(true, &thresholds),
-            "fail" => target.concludes(false, &thresholds),
-            other => return unknown(format!("the check `{other}`")),
+        match (check.text(), check) {
+            (Some("pass"), _) | (_, Json::Bool(true)) => target.concludes(true, &thresholds),
+            (Some("fail"), _) | (_, Json::Bool(false)) => target.concludes(false, &thresholds),
+            (_, other) => return unknown(format!("the check {other:?}")),
         };
-        states.push(format!("{:?}", target.state()).to_lowercase());
+        states.push(told(&target));
     }
     match (row.expected.get("state").and_then(Json::text), row.expected.get("states").and_then(Json::texts)) {
         (Some(state), None) => same("state", states.last().map(String::as_str), Some(state)),
-        (None, Some(expected)) => same("states", states.iter().map(String::as_str).collect(), expected),
+        (None, Some(expected)) => same("states", states[1..].iter().map(String::as_str).collect(), expected),
         _ => unknown("no state is expected"),
     }
 }
 
-/// A minimum of healthy targets; the count stays at its default where only the percentage is set.
+/// A minimum of healthy targets; the count stays at its default where only the percentage is set. Each may be `off`.
 fn minimum(row: &Row, action: &str) -> Result<Minimum, Trouble> {
-    let key = |unit: &str| format!("{action}_failover_min_{unit}");
-    let default = Minimum::default();
-    let percent = row.input.get(&key("percent")).map(|_| count(&row.input, &key("percent"), 0)).transpose()?;
-    let share = percent.map(|percent| Share(f64::from(percent) / 100.0));
-    Ok(Minimum { count: Some(count(&row.input, &key("count"), default.count.unwrap_or(1))?), share })
+    let value = |unit: &str, default: Option<u32>| {
+        let key = format!("{action}_failover_min_{unit}");
+        match row.input.get(&key) {
+            Some(Json::Text(text)) if text == "off" => Ok(None),
+            None => Ok(default),
+            Some(_) => count(&row.input, &key, 0).map(Some),
+        }
+    };
+    let percent = value("percent", None)?;
+    Ok(Minimum { count: value("count", Minimum::default().count)?, share: percent.map(|percent| Share(f64::from(percent) / 100.0)) })
+}
+
+/// Whether cross-zone is on: as the case says, or as the product does. A case of both products must say it.
+fn cross_zone_of(row: &Row) -> Result<bool, Trouble> {
+    match (row.is_from("alb"), row.is_from("nlb")) {
+        (true, false) => flag(&row.input, "cross_zone", defaults::alb::CROSS_ZONE),
+        (false, true) => flag(&row.input, "cross_zone", defaults::nlb::CROSS_ZONE),
+        _ if row.input.get("cross_zone").is_none() => unknown("cross-zone is neither on nor off"),
+        _ => flag(&row.input, "cross_zone", false),
+    }
 }
 
 /// Where nodes fail open and which zones stay in DNS.
@@ -69,9 +89,7 @@ pub fn group_health(row: &Row) -> Judged {
             _ => return unknown(format!("the targets of zone {name}")),
         }
     }
-    // On at an ALB, off at an NLB; a row of both must say it.
-    let Some(Json::Bool(cross_zone)) = row.input.get("cross_zone") else { return unknown("cross-zone is neither on nor off") };
-    let group = Group { cross_zone: *cross_zone, routing: minimum(row, "routing")?, dns: minimum(row, "dns")? };
+    let group = Group { cross_zone: cross_zone_of(row)?, routing: minimum(row, "routing")?, dns: minimum(row, "dns")? };
     let Some(expected) = row.expected.map().filter(|entries| !entries.is_empty()) else { return unknown("what is expected") };
     for (key, value) in expected {
         if key == "dns_zones" {
@@ -102,11 +120,19 @@ fn node(group: &Group, zones: &[Pool], zone: usize, text: &str) -> Judged {
     number.map_or(Ok(()), |number| same("targets", Some(targets), number.parse().ok()))
 }
 
+/// A map, or a list as a map with its places as names.
+fn named(json: &Json) -> Option<Vec<(String, Json)>> {
+    match json {
+        Json::List(list) => Some(list.iter().enumerate().map(|(i, value)| (i.to_string(), value.clone())).collect()),
+        other => other.map().map(<[_]>::to_vec),
+    }
+}
+
 /// Shares of the traffic by zone.
 pub fn cross_zone(row: &Row) -> Judged {
-    row.shape(&["targets_per_zone", "cross_zone"], &["client_share_per_zone"])?;
-    let Some(map) = row.input.get("targets_per_zone").and_then(Json::map).filter(|map| !map.is_empty()) else {
-        return unknown("the targets are no map");
+    row.shape(&["targets_per_zone"], &["client_share_per_zone", "cross_zone"])?;
+    let Some(map) = row.input.get("targets_per_zone").and_then(named).filter(|map| !map.is_empty()) else {
+        return unknown("the targets are neither a map nor a list");
     };
     let even = 100.0 / map.len() as f64;
     let clients = match row.input.get("client_share_per_zone") {
@@ -120,22 +146,29 @@ pub fn cross_zone(row: &Row) -> Judged {
     };
     let zones: Vec<Zone> =
         targets.iter().zip(&clients).map(|(&targets, share)| Zone { targets, client_share: share / clients.iter().sum::<f64>() }).collect();
-    let shares = share_per_target(&zones, flag(&row.input, "cross_zone", true)?);
-    let Some(Json::Map(expected)) = row.expected.get("percent_per_target").filter(|_| row.expected.keys().len() == 1) else {
-        return unknown("what is expected");
-    };
-    for (name, value) in expected {
-        let (Some(zone), Some(value)) = (map.iter().position(|(known, _)| known == name), value.number()) else {
-            return unknown(format!("the share of zone {name}"));
+    let shares = share_per_target(&zones, cross_zone_of(row)?);
+    let Some(expected) = row.expected.map().filter(|entries| !entries.is_empty()) else { return unknown("what is expected") };
+    for (key, values) in expected {
+        let is_of_zone = match key.as_str() {
+            "percent_per_target" => false,
+            "percent_per_zone" => true,
+            other => return unknown(format!("`{other}` is expected")),
         };
-        row.close(&format!("percent of a target in {name}"), 100.0 * shares[zone], value)?;
+        let Some(values) = named(values) else { return unknown(format!("`{key}` is neither a map nor a list")) };
+        for (name, value) in values {
+            let (Some(zone), Some(value)) = (map.iter().position(|(known, _)| *known == name), value.number()) else {
+                return unknown(format!("the share of zone {name}"));
+            };
+            let times = if is_of_zone { f64::from(targets[zone]) } else { 1.0 };
+            row.close(&format!("{key} in {name}"), 100.0 * shares[zone] * times, value)?;
+        }
     }
     Ok(())
 }
 
 /// Compares shares with what is expected, and what is drawn with the shares: within five standard deviations, confidence 0.9999994.
-fn judge_shares(row: &Row, shares: &[f64], expected: &Json, mut draw: impl FnMut(&mut Rng) -> Option<usize>) -> Judged {
-    let Some(expected) = expected.get("shares").and_then(Json::numbers) else { return unknown("no shares are expected") };
+pub fn judge_shares(row: &Row, shares: &[f64], expected: &Json, mut draw: impl FnMut(&mut Rng) -> Option<usize>) -> Judged {
+    let Some(expected) = expected.get("shares").and_then(numbers_of) else { return unknown("no shares are expected") };
     same("number of shares", shares.len(), expected.len())?;
     for (got, expected) in shares.iter().zip(&expected) {
         row.close("share", *got, *expected)?;
@@ -158,218 +191,51 @@ fn judge_shares(row: &Row, shares: &[f64], expected: &Json, mut draw: impl FnMut
     Ok(())
 }
 
+/// The numbers of a list, or of a map in its order.
+fn numbers_of(json: &Json) -> Option<Vec<f64>> {
+    named(json)?.iter().map(|(_, value)| value.number()).collect()
+}
+
+/// Counts of a list, or of a map in its order.
+pub fn counts_of(json: &Json) -> Option<Vec<u32>> {
+    named(json)?.iter().map(|(_, value)| value.count()).collect()
+}
+
 /// The groups of a weighted forward action.
 pub fn weighted_groups(row: &Row) -> Judged {
-    row.shape(&["weights"], &[])?;
-    let Some(weights) = row.input.get("weights").and_then(Json::counts) else { return unknown("the weights are no list of counts") };
+    row.shape(&["weights"], &["healthy", "stickiness_s", "requests_of_one_client"])?;
+    let Some(weights) = row.input.get("weights").and_then(counts_of) else { return unknown("the weights are no counts") };
+    if row.input.get("stickiness_s").is_some() {
+        return sticky_groups(row, &weights);
+    }
+    // Health changes no share, as long as it is said of each group.
+    if row.input.get("healthy").is_some_and(|list| list.flags().is_none_or(|flags| flags.len() != weights.len())) {
+        return unknown("the health of the groups");
+    }
     judge_shares(row, &group_shares(&weights), &row.expected, |rng| pick_group(&weights, rng))
 }
 
-/// What Route 53 answers.
-pub fn dns_routing(row: &Row) -> Judged {
-    if !row.is_from("route 53") {
-        return unknown("another product's answers");
-    }
-    let Some(cases) = row.input.get("cases").filter(|_| row.input.keys().len() == 1) else {
-        return dns_case(row, &row.input, &row.expected);
+/// How many groups a client meets that keeps its cookie: one request a second through a load balancer.
+fn sticky_groups(row: &Row, weights: &[u32]) -> Judged {
+    let requests = count(&row.input, "requests_of_one_client", 1)?;
+    let (Some(ttl), Some(expected)) = (row.input.get("stickiness_s").and_then(Json::count), row.expected.get("groups_used")) else {
+        return unknown("how long it sticks, or what is expected");
     };
-    let Some(cases) = cases.list().filter(|cases| !cases.is_empty()) else { return unknown("the cases are no list") };
-    let expected: Vec<Json> = match &row.expected {
-        Json::List(list) => list.clone(),
-        // One list under a name: the cases' answers in order.
-        Json::Map(entries) if entries.len() == 1 => {
-            let (key, list) = &entries[0];
-            let one = |value: &Json| Json::Map(vec![(key.clone(), value.clone())]);
-            list.list().unwrap_or_default().iter().map(one).collect()
-        }
-        _ => return unknown("what is expected"),
+    let list = |text: &dyn Fn(usize, u32) -> String| {
+        let each: Vec<String> = weights.iter().enumerate().map(|(i, &weight)| text(i, weight)).collect();
+        each.join(", ")
     };
-    same("number of cases", cases.len(), expected.len())?;
-    cases.iter().zip(&expected).try_for_each(|(case, expected)| dns_case(row, case, expected))
-}
-
-fn dns_case(row: &Row, case: &Json, expected: &Json) -> Judged {
-    let keys = case.keys();
-    let only = |known: &[&str]| keys.iter().all(|key| known.contains(key));
-    if keys.contains(&"weights") && only(&["weights", "healthy"]) {
-        weighted_case(row, case, expected)
-    } else if keys.contains(&"primary") && only(&["primary", "secondary"]) {
-        let health = |key: &str| match case.get(key).and_then(Json::text) {
-            Some("healthy" | "no health check") => Ok(true),
-            Some("unhealthy") => Ok(false),
-            other => unknown(format!("the {key} is {other:?}")),
-        };
-        let answer = match failover(health("primary")?, health("secondary")?) {
-            Failover::Primary => "primary",
-            Failover::Secondary => "secondary",
-        };
-        let expected = expected.get("answer").unwrap_or(expected);
-        expected.text().map_or_else(|| unknown("no answer is expected"), |expected| same("answer", answer, expected))
-    } else if keys.contains(&"records") && only(&["records", "healthy"]) {
-        let (Some(records), Some(healthy)) = (case.get("records").and_then(Json::count), case.get("healthy").and_then(Json::count)) else {
-            return unknown("the records are no counts");
-        };
-        let is_healthy: Vec<bool> = (0..records).map(|record| record < healthy).collect();
-        let answers = multivalue(&is_healthy, &mut stream(1, 0, "vectors")).len();
-        let expected = ["answers", "answer_count", "returned"].iter().find_map(|key| expected.get(key)?.count());
-        expected.map_or_else(|| unknown("no number of answers is expected"), |expected| same("answers", answers, expected as usize))
-    } else if keys.contains(&"healthy_targets_per_group") && only(&["healthy_targets_per_group"]) {
-        let healthy = case.get("healthy_targets_per_group").and_then(Json::counts);
-        match (healthy, expected.get("healthy")) {
-            (Some(healthy), Some(expected)) => same("healthy", &Json::Bool(alias_is_healthy(&healthy)), expected),
-            _ => unknown("the groups or their health"),
-        }
-    } else {
-        unknown(format!("a case with {keys:?}"))
-    }
-}
-
-fn weighted_case(row: &Row, case: &Json, expected: &Json) -> Judged {
-    let Some(weights) = case.get("weights").and_then(Json::counts) else { return unknown("the weights are no list of counts") };
-    let healthy = match case.get("healthy") {
-        None => vec![true; weights.len()],
-        Some(list) => match list.list().map(|list| list.iter().map(|item| *item == Json::Bool(true)).collect::<Vec<_>>()) {
-            Some(healthy) if healthy.len() == weights.len() => healthy,
-            _ => return unknown("the health of the records"),
-        },
-    };
-    let records: Vec<Weighted> = weights.iter().zip(healthy).map(|(&weight, is_healthy)| Weighted { weight, is_healthy }).collect();
-    judge_shares(row, &weighted_shares(&records), expected, |rng| weighted(&records, rng))
-}
-
-/// The thresholds as they show when checks come in, and the interval.
-pub fn dns_health(row: &Row) -> Judged {
-    if !row.is_from("route 53") {
-        return unknown("another product's checks");
-    }
-    row.shape(&[], &["failure_threshold", "interval_s"])?;
-    let threshold = count(&row.input, "failure_threshold", defaults::route53::FAILURE_THRESHOLD)?;
-    let interval = seconds(&row.input, "interval_s", defaults::route53::INTERVAL)?;
-    let mut check = HealthCheck::new(threshold);
-    let mut until = |passed: bool| (1..1000).find(|_| check.concludes(passed).is_some());
-    let (failures, passes) = (until(false), until(true));
-    let Some(expected) = row.expected.map().filter(|entries| !entries.is_empty()) else { return unknown("what is expected") };
-    for (key, value) in expected {
-        let got = match key.as_str() {
-            "interval_s" => Some(interval.as_secs_f64()),
-            "failure_threshold" => failures.map(f64::from),
-            "recovery_threshold" => passes.map(f64::from),
-            other => return unknown(format!("`{other}` is expected")),
-        };
-        same(key, got, value.number())?;
-    }
-    Ok(())
-}
-
-/// Weights of young servers, and with Envoy the turns that they get.
-pub fn slow_start(row: &Row) -> Judged {
-    let keys = row.input.keys();
-    if row.is_from("alb") {
-        alb_slow_start(row)
-    } else if !row.is_from("envoy") {
-        unknown("another product's slow start")
-    } else if keys.contains(&"cases") {
-        row.shape(&["cases"], &[])?;
-        let (Some(cases), Some(expected)) = (row.input.get("cases").and_then(Json::list), row.expected.numbers()) else {
-            return unknown("the cases or the factors");
-        };
-        same("number of cases", cases.len(), expected.len())?;
-        cases.iter().zip(expected).try_for_each(|(case, expected)| {
-            let window = seconds(case, "window", Span::ZERO)?;
-            row.close("factor", envoy(case)?.factor(seconds(case, "age", window)?, window), expected)
-        })
-    } else {
-        envoy_turns(row)
-    }
-}
-
-fn envoy(input: &Json) -> Result<Shape, Trouble> {
-    let number = |key: &str, default: f64| match input.get(key) {
-        None => Ok(default),
-        Some(value) => value.number().map_or_else(|| unknown(format!("`{key}` is not a number")), Ok),
-    };
-    let share_min = number("min_weight_percent", 100.0 * defaults::slow_start::ENVOY_SHARE_MIN)? / 100.0;
-    Ok(Shape::Envoy { aggression: number("aggression", defaults::slow_start::ENVOY_AGGRESSION)?, share_min })
-}
-
-fn envoy_turns(row: &Row) -> Judged {
-    row.shape(&["window_s", "host_ages_s"], &["aggression", "weights", "picks", "min_weight_percent"])?;
-    let window = seconds(&row.input, "window_s", Span::ZERO)?;
-    let shape = envoy(&row.input)?;
-    let Some(ages) = row.input.get("host_ages_s").and_then(Json::list) else { return unknown("the ages are no list") };
-    let mut factors = Vec::new();
-    for age in ages {
-        factors.push(match age {
-            Json::Text(text) if text == "full" => 1.0,
-            Json::Number(age) => shape.factor(Span::from_secs_f64(*age), window),
-            _ => return unknown("an age is neither a number nor `full`"),
-        });
-    }
-    let weights = row.input.get("weights").map_or(Some(vec![1.0; ages.len()]), Json::numbers);
-    let Some(weights) = weights.filter(|weights| weights.len() == factors.len()) else { return unknown("the weights do not fit") };
-    let weight = |target: TargetId| weights[target as usize] * factors[target as usize];
-    let Some(expected) = row.expected.map().filter(|entries| !entries.is_empty()) else { return unknown("what is expected") };
-    for (key, value) in expected {
-        match key.as_str() {
-            "factors" => match value.numbers() {
-                Some(expected) if expected.len() == factors.len() => {
-                    factors.iter().zip(expected).try_for_each(|(got, expected)| row.close("factor", *got, expected))?;
-                }
-                _ => return unknown("the factors do not fit"),
-            },
-            // Of the one host that is in slow start.
-            "factor" => {
-                let young: Vec<f64> = factors.iter().copied().filter(|factor| *factor < 1.0).collect();
-                match (young.as_slice(), value.number()) {
-                    ([factor], Some(expected)) => row.close("factor", *factor, expected)?,
-                    _ => return unknown("which host's factor is expected"),
-                }
-            }
-            "sequence" => {
-                let Some(expected) = value.counts() else { return unknown("the sequence is no list of hosts") };
-                let mut schedule = Schedule::new((0..ages.len() as TargetId).map(|target| (target, weight(target))));
-                let picks = count(&row.input, "picks", expected.len() as u32)?;
-                let turns: Vec<u32> = (0..picks).filter_map(|_| schedule.next(weight)).collect();
-                same("sequence", turns, expected)?;
-            }
-            other => return unknown(format!("`{other}` is expected")),
-        }
-    }
-    Ok(())
-}
-
-/// How many targets enter slow start at each event: those registered in one operation turn healthy together.
-fn alb_slow_start(row: &Row) -> Judged {
-    row.shape(&["slow_start_s", "events"], &[])?;
-    let events = row.input.get("events").and_then(Json::texts);
-    let (Some(events), Some(expected)) = (events, row.expected.get("in_slow_start").and_then(Json::counts)) else {
-        return unknown("the events or how many are in slow start");
-    };
-    let mut peers: Vec<Peer> = Vec::new();
-    let mut entered = Vec::new();
-    for event in events {
-        let Some(n) = registered(event) else { return unknown(format!("the event `{event}`")) };
-        // Later means after those before have warmed up.
-        peers.iter_mut().for_each(|peer| peer.is_slow = false);
-        let is_slow = alb_enters(&peers);
-        peers.extend(std::iter::repeat_n(Peer { is_healthy: true, is_slow }, n));
-        entered.push(if is_slow { n as u32 } else { 0 });
-    }
-    same("in slow start", entered, expected)
-}
-
-/// How many targets `three targets registered at once ...` or `a fourth target registered later` brings.
-fn registered(event: &str) -> Option<usize> {
-    const WORDS: [&str; 10] = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
-    let (before, after) = event.split_once(" registered ")?;
-    let is_known = ["at once in an empty group", "at once", "later"].contains(&after);
-    let mut words = before.split(' ');
-    let first = words.next()?;
-    let n = match first {
-        "a" | "an" => 1,
-        word => WORDS.iter().position(|known| *known == word).map(|i| i + 1).or(word.parse().ok())?,
-    };
-    (is_known && before.contains("target")).then_some(n)
+    let record = run(&format!(
+        "duration: {requests}500ms\n\
+         clients: [{{ name: c, population: 1, arrivals: {{ deterministic: {{ rate: 1/s }} }}, requests: [{{ work: {{ constant: 1ms }} }}] }}]\n\
+         servers: [{}]\naws:\n  target_groups: [{}]\n  \
+         load_balancers: [{{ name: lb, type: application, listeners: [{{ rules: [{{ forward: {{ {} }}, sticky: {ttl}s }}], respond: 404 }}] }}]\n",
+        list(&|i, _| format!("{{ name: s{i} }}")),
+        list(&|i, _| format!("{{ name: g{i}, targets: [s{i}] }}")),
+        list(&|i, weight| format!("g{i}: {weight}")),
+    ));
+    let used = record.servers.iter().filter(|server| server.attempts > 0).count();
+    same("groups used", Some(used as u32), expected.count())
 }
 
 /// The cookies of application-based stickiness.
@@ -391,7 +257,7 @@ pub fn check_interval(row: &Row) -> Judged {
     if !row.is_from("haproxy") {
         return unknown("another product's intervals");
     }
-    row.shape(&["states"], &["inter_ms", "fastinter_ms", "downinter_ms"])?;
+    row.shape(&[], &["inter_ms", "fastinter_ms", "downinter_ms", "states", "state"])?;
     let span = |key: &str| match row.input.get(key) {
         None | Some(Json::Null) => Ok(None),
         Some(value) => {
@@ -400,20 +266,23 @@ pub fn check_interval(row: &Row) -> Judged {
     };
     let inter = span("inter_ms")?.unwrap_or(Intervals::default().inter);
     let intervals = Intervals { inter, fast: span("fastinter_ms")?, down: span("downinter_ms")? };
-    let Some(states) = row.input.get("states").and_then(Json::texts) else { return unknown("the states are no list of texts") };
+    let one = row.input.get("state").and_then(Json::text).map(|state| vec![state]);
+    let Some(states) = row.input.get("states").and_then(Json::texts).or(one) else { return unknown("the states are no texts") };
     let mut got = Vec::new();
     for state in states {
         let standing = match state.to_lowercase().as_str() {
-            "up 100 %" | "up 100%" | "up" => Standing::Up,
-            "going down" => Standing::GoingDown,
-            "going up" => Standing::GoingUp,
-            "yet unchecked" | "unchecked" => Standing::Unchecked,
-            "down 100 %" | "down 100%" | "down" => Standing::Down,
+            // The document's words: "Transitionally UP (going down `fall`)".
+            state if state.contains("going down") => Standing::GoingDown,
+            state if state.contains("going up") => Standing::GoingUp,
+            state if state.contains("unchecked") => Standing::Unchecked,
+            state if state.split_whitespace().next() == Some("up") => Standing::Up,
+            state if state.split_whitespace().next() == Some("down") => Standing::Down,
             other => return unknown(format!("the state `{other}`")),
         };
         got.push(intervals.in_state(standing).as_millis_f64());
     }
-    match row.expected.get("interval_ms").and_then(Json::numbers) {
+    let expected = row.expected.get("interval_ms");
+    match expected.and_then(|expected| expected.numbers().or(expected.number().map(|one| vec![one]))) {
         Some(expected) => same("intervals", got, expected),
         None => unknown("no intervals are expected"),
     }

@@ -1,6 +1,7 @@
 //! Cases of what a balancer does around its algorithm: panic, stickiness, and limits of connections.
 
 use crate::json::Json;
+use crate::kubernetes::seconds;
 use crate::{Judged, Row, Trouble, same, unknown};
 use lbsim::compile::compile;
 use lbsim::error::Source;
@@ -104,6 +105,12 @@ fn panic_phase(balancer: &mut Balancer, hosts: u32, phase: &Json, expected: &Jso
 
 pub fn stickiness(row: &Row) -> Judged {
     let keys = row.input.keys();
+    if row.is_from("kube-proxy") {
+        return client_address(row);
+    }
+    if row.is_from("alb") {
+        return target_gone(row);
+    }
     if !row.is_from("nginx") {
         return unknown("another product's cookies");
     }
@@ -136,6 +143,66 @@ fn sticky_retry(row: &Row) -> Judged {
         same("servers tried", tried, (0..names.len() as u32).collect())?;
     }
     Ok(())
+}
+
+/// When a client's address is known to the balancer: until the timeout after its last request.
+fn client_address(row: &Row) -> Judged {
+    row.shape(&["requests_at_s"], &["session_affinity", "timeout_s"])?;
+    if row.input.get("session_affinity").is_some_and(|kind| kind.text() != Some("ClientIP")) {
+        return unknown("another affinity");
+    }
+    let times = row.input.get("requests_at_s").and_then(Json::numbers);
+    let (Some(times), Some(expected)) = (times, row.expected.get("bound").and_then(Json::flags)) else {
+        return unknown("the times or who is bound");
+    };
+    let ttl = seconds(&row.input, "timeout_s", lbsim::control::defaults::kube_proxy::SESSION_AFFINITY)?;
+    let mut balancer = balancer(2, Algorithm::default(), WhenNone::Fail, Some(StickyPlan::SourceIp { ttl: Some(ttl) }));
+    let holder = Holder { user: None, address: ADDRESS };
+    let mut bound = Vec::new();
+    for at in times {
+        let now = Time::ZERO + Span::from_secs_f64(at);
+        bound.push(balancer.bound_to(holder, now, &[]).is_some());
+        if let Some(sticky) = &mut balancer.sticky {
+            sticky.answered(holder, 0, now);
+        }
+    }
+    same("bound", bound, expected)
+}
+
+/// Where a cookie leads before and after each event; a target that comes back does not get its users back.
+fn target_gone(row: &Row) -> Judged {
+    row.shape(&["targets", "sticky_to", "events"], &[])?;
+    let names = row.input.get("targets").and_then(Json::texts);
+    let (Some(names), Some(events)) = (names, row.input.get("events").and_then(Json::texts)) else {
+        return unknown("the targets or the events");
+    };
+    let number = |name: Option<&str>| {
+        let found = name.and_then(|name| names.iter().position(|known| *known == name));
+        found.map_or_else(|| unknown(format!("the target {name:?}")), |number| Ok(number as TargetId))
+    };
+    let plan = StickyPlan::Cookie { ttl: None, set_with: SetWith::Answer };
+    let mut balancer = balancer(names.len(), Algorithm::default(), WhenNone::Fail, Some(plan));
+    let holder = Holder { user: Some(1), address: ADDRESS };
+    let bound = number(row.input.get("sticky_to").and_then(Json::text))?;
+    if let Some(sticky) = &mut balancer.sticky {
+        sticky.answered(holder, bound, Time::ZERO);
+    }
+    let mut led = Vec::new();
+    for event in [None].into_iter().chain(events.into_iter().map(Some)) {
+        if let Some(event) = event {
+            match event.split_once(' ') {
+                Some((name, "unhealthy")) => balancer.set_healthy(number(Some(name))?, false),
+                Some((name, "healthy")) => balancer.set_healthy(number(Some(name))?, true),
+                _ => return unknown(format!("the event `{event}`")),
+            }
+        }
+        let Some(target) = choose(&mut balancer, Some(1), &[]) else { return unknown("nobody to send to") };
+        if let Some(sticky) = &mut balancer.sticky {
+            sticky.answered(holder, target, Time::ZERO);
+        }
+        led.push(names[target as usize]);
+    }
+    same("targets", Some(led), row.expected.get("server").and_then(Json::texts))
 }
 
 /// Without a route the algorithm decides.
@@ -227,7 +294,12 @@ fn hold(servers: &[Limited], held: u32, algorithm: &str) -> RunRecord {
         names.join(", "),
         names.len()
     );
-    let study = read(Source { name: "case".to_owned(), text }, &[]).expect("the case is a scenario");
+    run(&text)
+}
+
+/// A run of a scenario.
+pub fn run(text: &str) -> RunRecord {
+    let study = read(Source { name: "case".to_owned(), text: text.to_owned() }, &[]).expect("the case is a scenario");
     let compiled = compile("case", &[], &study.variants[0].scenario, &Inputs::default()).expect("the case compiles");
     lbsim::model::run(Plan {
         seed: 1,

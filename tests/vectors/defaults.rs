@@ -2,7 +2,10 @@
 
 use crate::json::Json;
 use crate::{Judged, Row, Trouble, unknown};
-use lbsim::control::defaults::{alb, controller, deployment, hpa, kube_proxy, nlb, node, pod, probe, route53, target_group};
+use lbsim::control::defaults::{
+    alb, controller, deployment, haproxy, hpa, kube_proxy, nlb, node, pod, probe, route53, slow_start, target_group,
+};
+use lbsim::control::target_group::Minimum;
 use lbsim::units::Span;
 
 type Table = Vec<(&'static str, Json)>;
@@ -23,6 +26,15 @@ fn counts(range: (u32, u32)) -> Json {
     Json::List(vec![n(range.0), n(range.1)])
 }
 
+fn text(text: &str) -> Json {
+    Json::Text(text.to_owned())
+}
+
+/// Statuses with which a check passes: `200`, or `200-399`.
+fn matcher((first, last): (u16, u16)) -> Json {
+    Json::Text(if first == last { first.to_string() } else { format!("{first}-{last}") })
+}
+
 fn on(is_on: bool) -> Json {
     Json::Text(if is_on { "on" } else { "off" }.to_owned())
 }
@@ -39,6 +51,8 @@ fn checks() -> Table {
         ("deregistration_delay_range_s", spans(target_group::DEREGISTRATION_DELAY_RANGE)),
         ("unhealthy_routing_min_healthy_count", n(target_group::HEALTHY_MIN)),
         ("dns_failover_min_healthy_count", n(target_group::HEALTHY_MIN)),
+        ("unhealthy_routing_min_healthy_percent", on(Minimum::default().share.is_some())),
+        ("dns_failover_min_healthy_percent", on(Minimum::default().share.is_some())),
     ]
 }
 
@@ -59,6 +73,13 @@ fn of_alb() -> Table {
         ("target_group_weight_range", counts(alb::GROUP_WEIGHT_RANGE)),
         ("stickiness_s", s(alb::STICKINESS)),
         ("stickiness_range_s", spans(alb::STICKINESS_RANGE)),
+        ("lb_cookie_duration_s", s(alb::STICKINESS)),
+        ("lb_cookie_duration_range_s", spans(alb::STICKINESS_RANGE)),
+        ("cookie_life_s", s(alb::COOKIE_LIFE)),
+        ("app_cookie_shards_max", n(alb::APP_COOKIE_SHARDS_MAX)),
+        ("rule_condition_values_max", n(alb::RULE_VALUES_MAX as u32)),
+        ("matcher", matcher(target_group::STATUS_ALB)),
+        ("grpc_matcher", n(u32::from(target_group::GRPC_STATUS_ALB))),
         ("dns_ttl_s", s(alb::DNS_TTL)),
     ]);
     table
@@ -72,6 +93,9 @@ fn of_nlb() -> Table {
         ("tcp_idle_timeout_s", s(nlb::TCP_IDLE_TIMEOUT)),
         ("tcp_idle_timeout_range_s", spans(nlb::TCP_IDLE_TIMEOUT_RANGE)),
         ("udp_idle_timeout_s", s(nlb::UDP_IDLE_TIMEOUT)),
+        ("connection_termination_on_unhealthy", on(nlb::TERMINATES_ON_UNHEALTHY)),
+        ("deregistration_connection_termination", on(nlb::TERMINATES_ON_DEREGISTRATION)),
+        ("matcher", matcher(target_group::STATUS_NLB)),
         ("dns_ttl_s", s(nlb::DNS_TTL)),
     ]);
     table
@@ -108,10 +132,27 @@ fn of_controller() -> Table {
         ),
         ("target_type", Json::Text(controller::TARGET_TYPE.to_owned())),
         ("resync_s", s(controller::RESYNC)),
+        ("resync_h", n(controller::RESYNC.as_secs_f64() / 3600.0)),
+        ("max_backoff_s", s(controller::RETRY_CAP)),
+    ]
+}
+
+/// What has its own table within Kubernetes: the same word means another thing there.
+fn of_kube_proxy() -> Table {
+    vec![
+        ("mode", text("iptables")),
+        ("session_affinity_s", s(kube_proxy::SESSION_AFFINITY)),
+        ("session_affinity_timeout_s", s(kube_proxy::SESSION_AFFINITY)),
+        ("session_affinity_max_s", s(kube_proxy::SESSION_AFFINITY_MAX)),
+        ("min_sync_s", s(kube_proxy::SYNC_MIN)),
+        ("min_sync_period_s", s(kube_proxy::SYNC_MIN)),
+        ("sync_s", s(kube_proxy::SYNC)),
+        ("sync_period_s", s(kube_proxy::SYNC)),
     ]
 }
 
 fn of_kubernetes() -> Table {
+    let percent = |percent: u32| text(&format!("{percent}%"));
     vec![
         ("initial_delay_s", s(probe::INITIAL_DELAY)),
         ("period_s", s(probe::PERIOD)),
@@ -119,21 +160,53 @@ fn of_kubernetes() -> Table {
         ("success_threshold", n(probe::SUCCESS_THRESHOLD)),
         ("failure_threshold", n(probe::FAILURE_THRESHOLD)),
         ("termination_grace_s", s(pod::TERMINATION_GRACE)),
+        ("pre_stop_extension_s", s(pod::PRE_STOP_EXTENSION)),
+        ("crash_loop_base_s", s(pod::BACK_OFF_BASE)),
+        ("crash_loop_max_s", s(pod::BACK_OFF_CAP)),
+        ("crash_loop_reset_s", s(pod::BACK_OFF_RESET_AFTER)),
+        ("replicas", n(deployment::REPLICAS)),
+        ("max_surge", percent(deployment::MAX_SURGE_PERCENT)),
+        ("max_unavailable", percent(deployment::MAX_UNAVAILABLE_PERCENT)),
         ("max_surge_percent", n(deployment::MAX_SURGE_PERCENT)),
         ("max_unavailable_percent", n(deployment::MAX_UNAVAILABLE_PERCENT)),
+        ("min_ready_s", s(deployment::MIN_READY)),
+        ("progress_deadline_s", s(deployment::PROGRESS_DEADLINE)),
         ("sync_period_s", s(hpa::SYNC)),
         ("tolerance", n(hpa::TOLERANCE)),
+        ("min_replicas", n(hpa::MIN_REPLICAS)),
         ("initial_readiness_delay_s", s(hpa::INITIAL_READINESS_DELAY)),
         ("cpu_initialization_s", s(hpa::CPU_INITIALIZATION)),
         ("scale_down_stabilization_s", s(hpa::DOWN_WINDOW)),
         ("scale_up_stabilization_s", s(hpa::UP_WINDOW)),
+        ("scale_up_pods", n(hpa::UP_PODS)),
+        ("scale_up_percent", n(hpa::UP_PERCENT)),
+        ("scale_up_period_s", s(hpa::POLICY_PERIOD)),
+        ("scale_down_percent", n(hpa::DOWN_PERCENT)),
+        ("scale_down_period_s", s(hpa::POLICY_PERIOD)),
         ("lease_s", s(node::LEASE_RENEWAL)),
         ("monitor_grace_s", s(node::MONITOR_GRACE)),
+        ("monitor_period_s", s(node::MONITOR_PERIOD)),
         ("toleration_s", s(node::TOLERATION)),
         ("eviction_rate", n(node::EVICTION_RATE)),
+        ("eviction_rate_per_s", n(node::EVICTION_RATE)),
         ("secondary_eviction_rate", n(node::EVICTION_RATE_SECONDARY)),
+        ("secondary_eviction_rate_per_s", n(node::EVICTION_RATE_SECONDARY)),
+        ("unhealthy_zone_threshold", n(node::UNHEALTHY_ZONE)),
+        ("large_cluster_size", n(node::LARGE_CLUSTER_NODES)),
+        ("pods_max", n(node::PODS_MAX)),
         ("session_affinity_s", s(kube_proxy::SESSION_AFFINITY)),
         ("min_sync_s", s(kube_proxy::SYNC_MIN)),
+    ]
+}
+
+fn of_haproxy() -> Table {
+    vec![("inter_ms", n(haproxy::INTER.as_millis_f64())), ("rise", n(haproxy::RISE)), ("fall", n(haproxy::FALL))]
+}
+
+fn of_envoy() -> Table {
+    vec![
+        ("slow_start_min_weight_percent", n(100.0 * slow_start::ENVOY_SHARE_MIN)),
+        ("slow_start_aggression", n(slow_start::ENVOY_AGGRESSION)),
     ]
 }
 
@@ -144,6 +217,10 @@ fn of_route53() -> Table {
         ("recovery_threshold", n(route53::FAILURE_THRESHOLD)),
         ("alias_ttl_s", s(route53::ALIAS_TTL)),
         ("multivalue_answers", n(route53::MULTIVALUE_ANSWERS as u32)),
+        ("multivalue_max_records", n(route53::MULTIVALUE_ANSWERS as u32)),
+        ("fast_interval_s", s(route53::INTERVAL_FAST)),
+        ("failure_threshold_range", counts(route53::FAILURE_THRESHOLD_RANGE)),
+        ("weight_range", counts((0, route53::WEIGHT_MAX))),
     ]
 }
 
@@ -162,8 +239,14 @@ pub fn defaults(row: &Row) -> Judged {
         of_nlb()
     } else if row.is_from("elb") {
         checks()
+    } else if row.is_from("kube-proxy") || row.input.get("product").and_then(Json::text).is_some_and(|of| of.contains("kube-proxy")) {
+        of_kube_proxy()
     } else if row.is_from("kubernetes") {
         of_kubernetes()
+    } else if row.is_from("haproxy") {
+        of_haproxy()
+    } else if row.is_from("envoy") {
+        of_envoy()
     } else if row.is_from("route 53") {
         of_route53()
     } else {

@@ -34,6 +34,16 @@ impl Json {
         if let Json::Text(text) = self { Some(text) } else { None }
     }
 
+    /// True or false; `on` and `off` are the same.
+    pub fn flag(&self) -> Option<bool> {
+        match self {
+            Json::Bool(yes) => Some(*yes),
+            Json::Text(text) if text == "on" => Some(true),
+            Json::Text(text) if text == "off" => Some(false),
+            _ => None,
+        }
+    }
+
     pub fn number(&self) -> Option<f64> {
         if let Json::Number(number) = self { Some(*number) } else { None }
     }
@@ -49,6 +59,10 @@ impl Json {
 
     pub fn numbers(&self) -> Option<Vec<f64>> {
         self.list()?.iter().map(Json::number).collect()
+    }
+
+    pub fn flags(&self) -> Option<Vec<bool>> {
+        self.list()?.iter().map(Json::flag).collect()
     }
 
     pub fn texts(&self) -> Option<Vec<&str>> {
