@@ -107,6 +107,8 @@ mod tests {
         assert_eq!(cluster.siblings[0], [0, 0, 0, 4]);
         assert!(!thought(&[1], None).can_do_without(0, &pods(1)));
         assert!(thought(&[0], None).can_do_without(0, &[]), "an empty node needs nobody");
+        let mut cluster = thought(&[0, 1], None);
+        assert!(cluster.can_do_without(0, &[]) && !cluster.can_do_without(1, &pods(1)), "one that goes takes nobody");
     }
 
     #[test]

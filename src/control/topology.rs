@@ -167,6 +167,7 @@ mod tests {
         near(allocated(&[1000, 1000], 10), &[(5, 5, 5.0), (5, 5, 5.0)]);
         near(allocated(&[1000, 1000, 1000], 16), &[(5, 6, 16.0 / 3.0); 3]);
         near(allocated(&[4000, 1000], 10), &[(7, 8, 8.0), (2, 3, 2.0)]);
+        near(allocated(&[9000, 1000], 5), &[(4, 4, 4.5), (1, 1, 1.0)]);
     }
 
     #[test]
@@ -186,6 +187,10 @@ mod tests {
         assert_eq!(shared_out(&[2000, 1000, 1000], &[2, 2, 4]), Some(vec![4, 2, 2]));
         // The first endpoints of a zone are those that move.
         assert_eq!(zones(&[1000, 1000]).hints(&endpoints(&[3, 1])), Some(vec![1, 0, 0, 1]));
+        // Of equals the first gives.
+        assert_eq!(shared_out(&[1000, 1000, 1000], &[1, 3, 3]), Some(vec![2, 2, 3]));
+        // Half an endpoint more here and less there is no whole one on either side.
+        assert_eq!(shared_out(&[1000, 1000], &[6, 5]), Some(vec![6, 5]));
         // A third of an endpoint more or less is left as it is.
         assert_eq!(shared_out(&[1000, 1000, 1000], &[5, 5, 6]), Some(vec![5, 5, 6]));
     }
@@ -219,6 +224,19 @@ mod tests {
         assert_eq!(zones(&[6000, 5000]).hints_kept(&endpoints, hints.clone()), hints);
         let moved = zones(&[3000, 1000]).hints_kept(&endpoints, hints.clone()).expect("it can be done");
         assert_eq!([count(&moved, 0), count(&moved, 1)], [7, 3]);
+        // Too few in one zone, and no more in the others than they may have: they stay, though made anew they would be others.
+        let uneven = self::endpoints(&[2, 4, 4]);
+        let of_old: Vec<u32> = uneven.iter().copied().flatten().collect();
+        assert_eq!(zones(&[1000, 1000, 1000]).hints_kept(&uneven, Some(of_old.clone())), Some(of_old));
+        assert_eq!(shared_out(&[1000, 1000, 1000], &[2, 4, 4]), Some(vec![3, 3, 4]));
+        // Hints for a zone that is gone stay as long as the others have enough; else all are made anew.
+        let kept = |endpoints: &[usize], hints: &[usize]| {
+            let hints: Vec<u32> = self::endpoints(hints).into_iter().flatten().collect();
+            let kept = zones(&[1000, 1000]).hints_kept(&self::endpoints(endpoints), Some(hints)).expect("it can be done");
+            [count(&kept, 0), count(&kept, 1), count(&kept, 2)]
+        };
+        assert_eq!(kept(&[4, 6, 2], &[5, 5, 2]), [5, 5, 2]);
+        assert_eq!(kept(&[5, 4, 2], &[4, 5, 2]), [5, 4, 2]);
         // A zone that is gone takes its hints along; of one zone there are none, and they come back with the next change of endpoints only.
         assert_eq!(zones(&[1000]).hints_kept(&endpoints, hints), None);
         assert_eq!(zones(&[1000, 1000]).hints_kept(&endpoints, None), None);

@@ -56,6 +56,10 @@ fn a_proxy_that_is_a_target_answers_for_what_is_behind_it() {
         run(&format!("{}, {proxies}", sticky("", "").replace("bad, good", "one, two")), CRASH).0
     };
     assert_eq!((two(""), two("layer: l4, ")), (10, 1));
+    // One that says nothing has not answered: the balancer in front has waited for long enough.
+    let proxies = "{ name: one, targets: [bad] }, { name: two, targets: [good] }";
+    let lb = sticky(", timeout: 100ms", "").replace("bad, good", "one, two");
+    assert_eq!(run(&format!("{lb}, {proxies}"), "hang: { server: bad }").0, 1);
 }
 
 /// A load balancer's cookie for target groups (AWSALBTG): set with what a target answers, while the view of a group is the load balancer.

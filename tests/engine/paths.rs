@@ -97,6 +97,23 @@ faults: [{{ hang: {{ server: web, at: 50s }} }}]
     let l7 = "{ name: proxy, targets: [web] }";
     let (found, all) = run(&format!("{{ name: nlb, layer: l4, targets: [proxy] }}, {l7}"));
     assert_eq!(found, (vec![0, all], 0));
+    let (found, all) = run("{ name: proxy, targets: [nlb] }, { name: nlb, layer: l4, targets: [web] }");
+    assert_eq!(found, (vec![all, 0], 0));
     let (found, all) = run("{ name: nlb, layer: l4, targets: [web] }");
     assert_eq!(found, (vec![0], all));
+}
+
+/// A load balancer resets the connections to a target that turns unhealthy: the tries on them have failed there.
+#[test]
+fn tries_on_connections_that_a_balancer_resets_have_failed_there() {
+    let text = "duration: 60s
+clients: [{ name: users, arrivals: { deterministic: { rate: 10/s } }, population: 20, connections: {}, requests: [{ work: { constant: 10ms } }] }]
+servers: [{ name: web, count: 2, slots: 99 }]
+balancers: [{ name: nlb, layer: l4, established: reset, targets: [web], algorithm: flow_hash, health_check: { http: /, interval: 1s, timeout: 500ms, unhealthy_after: 2 } }]
+faults: [{ hang: { server: web-1, at: 20s } }]
+";
+    let record = once(text);
+    let reset = failed_by(&record, Failure::Reset);
+    assert!(reset > 0 && reset == record.requests.failed(), "{reset}");
+    assert_eq!(failed(&record), (vec![reset], 0));
 }
