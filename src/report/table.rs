@@ -178,8 +178,7 @@ fn legend(summary: &Summary, is_marked: bool, hidden: &[&str], width: usize) -> 
     let mut lines = Vec::new();
     if is_marked {
         let there = if summary.by_point().len() > 1 { " there" } else { "" };
-        lines
-            .push(format!("{BEST} lower than every other variant{there} by {} % or more, by joint 95 % paired intervals", 100.0 * MATTERS));
+        lines.push(format!("{BEST} the lowest{there}, by {} % or more and by joint 95 % paired intervals", 100.0 * MATTERS));
     }
     if summary.variants.iter().any(|told| told.oracle) {
         lines.push(format!("{YARDSTICK} a yardstick: it knows what no balancer can know"));
