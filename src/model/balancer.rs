@@ -258,7 +258,7 @@ impl Balancer {
         self.policy.on_change(&self.targets);
     }
 
-    /// The target that the user is bound to, as long as it is in rotation and not among those already tried, where that matters.
+    /// The target that the user is bound to, as long as it serves its users and is not among those already tried, where that matters.
     #[inline(always)]
     pub fn bound_to(&self, holder: Holder, now: Time, tried: &[u32]) -> Option<TargetId> {
         self.bound_in(self.sticky.as_ref()?, holder, now, tried)
@@ -268,7 +268,8 @@ impl Balancer {
     #[inline]
     pub fn bound_in(&self, table: &Sticky, holder: Holder, now: Time, tried: &[u32]) -> Option<TargetId> {
         let target = table.target(holder, now)?;
-        (self.targets.is_eligible(target) && (!self.is_tried(target, tried) || self.stays_with_bound())).then_some(target)
+        let serves = serves_bound(&self.targets, &self.barred, &self.is_healthy, target);
+        (serves && (!self.is_tried(target, tried) || self.stays_with_bound())).then_some(target)
     }
 
     /// Whether another request may be sent to the target now.
@@ -294,8 +295,8 @@ impl Balancer {
     /// Takes the oldest out of the line that has somewhere to go: its target has room, or is out of rotation, so that another
     /// one is to be found.
     pub fn next_in_line(&mut self) -> Option<Waiter> {
-        let Balancer { line, targets, .. } = self;
-        line.take(|target| has_free_slot(targets, target) || !targets.is_eligible(target))
+        let Balancer { line, targets, barred, is_healthy, .. } = self;
+        line.take(|target| has_free_slot(targets, target) || !serves_bound(targets, barred, is_healthy, target))
     }
 
     fn stays_with_bound(&self) -> bool {
@@ -339,6 +340,13 @@ impl Balancer {
         self.targets.in_flight[target as usize] -= 1;
         self.policy.on_done(target, outcome, &self.targets);
     }
+}
+
+/// Whether those who are bound to the target stay with it: while it is in rotation, and while nothing but its weight of 0 keeps others
+/// away. Source: HAProxy (a server of weight 0), nginx-tests upstream_sticky_drain.t, Traefik wrr_test.go (fenced), IPVS (quiescent).
+fn serves_bound(targets: &Targets, barred: &[u8], is_healthy: &[bool], target: TargetId) -> bool {
+    let is_spared = || barred.get(target as usize) == Some(&(Bar::Weight as u8)) && is_healthy[target as usize];
+    targets.is_eligible(target) || is_spared()
 }
 
 /// As far as the balancer knows, which counts what it sent.

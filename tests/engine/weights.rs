@@ -64,6 +64,31 @@ fn a_weight_of_zero_takes_a_target_out_whatever_the_algorithm() {
 }
 
 #[test]
+fn a_weight_of_zero_leaves_a_target_those_who_are_bound_to_it() {
+    // 30 users, about ten of them at each of three servers; each asks some three times a second.
+    let green = |sticky: &str, fault: &str| {
+        let text = format!(
+            "duration: 100s\nclients: [{{ name: c, population: 30, arrivals: {{ deterministic: {{ rate: 100/s }} }}, requests: [{{ work: {{ constant: 1us }} }}] }}]\n\
+             servers: [{{ name: blue, count: 2 }}, {{ name: green }}]\n\
+             balancers: [{{ name: lb, targets: [blue, green], sticky: {sticky}, health_check: {{ tcp: {{}}, interval: 1s }} }}]\n\
+             operations: [{{ weights: {{ balancer: lb, set: {{ green: 0 }}, at: 50s }} }}]\n{fault}\n"
+        );
+        let runs = replications_in_bins(&text, 1, Some(Span::from_secs(10)));
+        (0..10).map(|bin| runs[0].timeline.server_bins[bin * 3 + 2].attempts as u32).collect::<Vec<u32>>()
+    };
+    // An address is remembered anew with each request: all stay. 333 a bin by ten users, standard deviation 15.
+    let by_address = green("{ source_ip: { ttl: 10s } }", "");
+    assert!(by_address.iter().all(|n| (n.abs_diff(333)) < 75), "{by_address:?}");
+    // A cookie is good for 20 s from when it was set (not to the instant at which a user may ask again): the last ones end at 70 s, and
+    // nobody is bound anew.
+    let by_cookie = green("{ cookie: { ttl: 19995ms } }", "");
+    assert!(by_cookie[5] > 0 && by_cookie[7..].iter().all(|n| *n == 0), "{by_cookie:?}");
+    // Who is unhealthy besides keeps nobody.
+    let crashed = green("{ source_ip: { ttl: 10s } }", "faults: [{ crash: { server: green-1, at: 60s } }]");
+    assert!(crashed[5] > 0 && crashed[7..].iter().all(|n| *n == 0), "{crashed:?}");
+}
+
+#[test]
 fn weights_of_a_name_are_those_of_the_answers() {
     let rest = "balancers: [{ name: name, targets: [blue-1, green], dns: { routing: weighted, ttl: 10s } }]\n\
                 operations: [{ weights: { balancer: name, set: { blue-1: 0 }, at: 50s } }]";

@@ -111,10 +111,113 @@ pub fn stickiness(row: &Row) -> Judged {
     if row.is_from("alb") {
         return target_gone(row);
     }
-    if !row.is_from("nginx") {
-        return unknown("another product's cookies");
+    match () {
+        () if keys.contains(&"phases") => drained(row),
+        () if keys.contains(&"alternating") => fenced(row),
+        () if keys.contains(&"request_cookie") => unknown_cookie(row),
+        () if !row.is_from("nginx") => unknown("another product's cookies"),
+        () if keys.contains(&"sticky_to") => sticky_retry(row),
+        () => empty_route(row),
     }
-    if keys.contains(&"sticky_to") { sticky_retry(row) } else { empty_route(row) }
+}
+
+/// Servers by turns with cookies; those marked ` (drain)` or ` (draining)` have the weight 0.
+fn draining(row: &Row) -> Result<(Vec<&str>, Balancer), Trouble> {
+    let Some(written) = row.input.get("servers").and_then(Json::texts) else { return unknown("the servers' shape") };
+    let (mut names, mut weights) = (Vec::new(), Vec::new());
+    for (number, text) in written.iter().enumerate() {
+        let (name, mark) = text.split_once(" (").unwrap_or((text, ""));
+        match mark.trim_end_matches(')') {
+            "" => {}
+            "drain" | "draining" | "fenced" => weights.push((number as TargetId, 0)),
+            _ => return unknown(format!("what is meant by `{text}`")),
+        }
+        names.push(name);
+    }
+    let plan = StickyPlan::Cookie { ttl: None, set_with: SetWith::Answer };
+    let mut balancer = balancer(names.len(), Algorithm::default(), WhenNone::Fail, Some(plan));
+    balancer.set_weights(&weights, &Algorithm::default());
+    Ok((names, balancer))
+}
+
+/// Binds a user whose cookie names a server.
+fn bind(balancer: &mut Balancer, names: &[&str], user: u64, route: &str) -> Result<(), Trouble> {
+    let Some(target) = names.iter().position(|name| *name == route) else { return unknown(format!("the server `{route}`")) };
+    if let Some(sticky) = &mut balancer.sticky {
+        sticky.answered(Holder { user: Some(user), address: ADDRESS }, target as TargetId, Time::ZERO);
+    }
+    Ok(())
+}
+
+/// Phases of requests with a route or none.
+fn drained(row: &Row) -> Judged {
+    row.shape(&["servers", "phases"], &[])?;
+    let (names, mut balancer) = draining(row)?;
+    let mut served = Vec::new();
+    for (number, phase) in row.input.get("phases").and_then(Json::list).unwrap_or_default().iter().enumerate() {
+        let Some(requests) = phase.get("requests").and_then(Json::count) else { return unknown("the phase's shape") };
+        let user = match phase.get("route").and_then(Json::text) {
+            Some(route) => {
+                bind(&mut balancer, &names, number as u64, route)?;
+                Some(number as u64)
+            }
+            None => None,
+        };
+        served.push((0..requests).filter_map(|_| choose(&mut balancer, user, &[])).map(|pick| names[pick as usize]).collect::<Vec<_>>());
+    }
+    let expected: Option<Vec<Vec<&str>>> = row.expected.list().unwrap_or_default().iter().map(Json::texts).collect();
+    same("servers", Some(served), expected)
+}
+
+/// A bound user and a new one by turns.
+fn fenced(row: &Row) -> Judged {
+    row.shape(&["servers", "alternating", "rounds"], &[])?;
+    let (names, mut balancer) = draining(row)?;
+    let alternating = row.input.get("alternating");
+    let route = alternating.and_then(|both| both.get("sticky_to")).and_then(Json::text);
+    let is_new = alternating.and_then(|both| both.get("new")) == Some(&Json::Bool(true));
+    let (Some(route), true, Some(rounds)) = (route, is_new, row.input.get("rounds").and_then(Json::count)) else {
+        return unknown("who comes by turns");
+    };
+    bind(&mut balancer, &names, 1, route)?;
+    let mut counts = vec![0; names.len()];
+    for user in (0..rounds).flat_map(|_| [Some(1), None]) {
+        if let Some(pick) = choose(&mut balancer, user, &[]) {
+            counts[pick as usize] += 1;
+        }
+    }
+    let Some(expected) = row.expected.get("counts").and_then(Json::map) else { return unknown("what is expected") };
+    for (name, count) in expected {
+        let Some(number) = names.iter().position(|known| known == name) else { return unknown(format!("the server `{name}`")) };
+        same(name, Some(counts[number]), count.count())?;
+    }
+    Ok(())
+}
+
+/// A cookie that names no server is that of a new user, and is replaced. Servers of lbsim see no cookies at all.
+fn unknown_cookie(row: &Row) -> Judged {
+    row.shape(&["servers", "request_cookie", "mode"], &[])?;
+    let Some(map) = row.input.get("servers").and_then(Json::map) else { return unknown("the servers' shape") };
+    let cookies: Option<Vec<(&str, &str)>> =
+        map.iter().map(|(name, text)| Some((name.as_str(), text.text()?.strip_prefix("cookie value ")?))).collect();
+    let (Some(cookies), Some(given)) = (cookies, row.input.get("request_cookie").and_then(Json::text)) else {
+        return unknown("the cookies' shape");
+    };
+    let given = given.split(" (").next().unwrap_or_default();
+    if row.expected.get("cookie_seen_by_server").is_some_and(|seen| *seen != Json::Null) {
+        return unknown("a cookie that is shown to the server");
+    }
+    let names: Vec<&str> = cookies.iter().map(|(name, _)| *name).collect();
+    let plan = StickyPlan::Cookie { ttl: None, set_with: SetWith::Answer };
+    let mut balancer = balancer(names.len(), Algorithm::default(), WhenNone::Fail, Some(plan));
+    if let Some((name, _)) = cookies.iter().find(|(_, cookie)| *cookie == given) {
+        bind(&mut balancer, &names, 1, name)?;
+    }
+    let before = balancer.bound_to(Holder { user: Some(1), address: ADDRESS }, Time::ZERO, &[]);
+    let Some(target) = choose(&mut balancer, Some(1), &[]) else { return unknown("nobody to send to") };
+    same("server", Some(names[target as usize]), row.expected.get("server").and_then(Json::text))?;
+    let set = (before != Some(target)).then(|| cookies[target as usize].1);
+    same("the cookie that is set", set, row.expected.get("set_cookie").and_then(Json::text))
 }
 
 /// A cookie binds to a server; a retry goes to another one, whatever the algorithm.
