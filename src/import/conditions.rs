@@ -71,7 +71,7 @@ impl Conditions {
                     let value = get(pair, "value").and_then(text)?;
                     Some(get(pair, "key").and_then(text).map_or(value.clone(), |key| format!("{key}={value}")))
                 };
-                let pairs: Option<Vec<String>> = listed.filter(|list| !list.is_empty()).map(|list| list.iter().map(of_pair).collect())?;
+                let pairs = listed.filter(|list| !list.is_empty()).and_then(|list| list.iter().map(of_pair).collect::<Option<Vec<_>>>());
                 let Some(pairs) = pairs else {
                     view.error_help(
                         "has a query-string without a `value`",

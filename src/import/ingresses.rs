@@ -247,7 +247,7 @@ impl<'a> Reading<'_, 'a> {
     }
 
     fn path(&self, view: &View<'a>, object: &Object) -> Option<Path> {
-        let text = view.get("path").map_or(Some("/"), |path| path.text())?;
+        let text = view.get("path").map_or(Some(""), |path| path.text())?;
         let types = [("Prefix", PathType::Prefix), ("Exact", PathType::Exact), ("ImplementationSpecific", PathType::Pattern)];
         let kind = match view.get("pathType") {
             Some(kind) => kind.one_of(&types)?,
@@ -271,8 +271,14 @@ impl<'a> Reading<'_, 'a> {
             return None;
         };
         let (action, when) = (self.backend(&backend), self.conditions(&backend));
-        let (action, when) = (action?, when?);
-        let (path, kind, note) = self.as_written(&at, text, kind)?;
+        let (action, mut when) = (action?, when?);
+        // Without a path there is no condition on it but those of `conditions.*` (buildRuleConditions of the AWS controller).
+        let (text, kind) = match self.class {
+            Class::Alb if text.is_empty() && when.path.is_empty() => ("/".to_owned(), PathType::Prefix),
+            Class::Alb if text.is_empty() => (when.path.remove(0), PathType::Pattern),
+            _ => (text.to_owned(), kind),
+        };
+        let (path, kind, note) = self.as_written(&at, &text, kind)?;
         if let Action::Redirect = action {
             return None;
         }

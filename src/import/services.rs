@@ -99,8 +99,10 @@ fn ports<'a>(spec: &View<'a>) -> Vec<(Option<&'a str>, u32)> {
     let list = spec.get("ports").map(|list| list.items()).unwrap_or_default();
     let of_port = |port: View<'a>| {
         ["nodePort", "appProtocol"].iter().for_each(|field| drop(port.get(field)));
-        if let Some(protocol) = port.get("protocol").filter(|protocol| protocol.text().is_some_and(|text| text != "TCP")) {
-            protocol.one_of(&[("UDP", ()), ("SCTP", ())])?;
+        if let Some(protocol) =
+            port.get("protocol").filter(|protocol| protocol.text().is_some_and(|text| !text.eq_ignore_ascii_case("TCP")))
+        {
+            protocol.one_of(&[("TCP", ()), ("UDP", ()), ("SCTP", ())])?;
             protocol.warning("is not TCP: lbsim simulates requests over TCP alone", "the port is left out");
             port.take_all();
             return None;

@@ -39,28 +39,40 @@ impl World {
                 let rng = rng::stream(self.plan.seed, self.plan.replication, &format!("check/{}/{name}", plan.name));
                 let mut checker = Checker::new(balancer as u32, target as u32, check.clone(), latency.clone(), rng);
                 let at = checker.first_start();
-                if !self.has_been_good(*to, balancer, checker.is_http()) {
-                    checker.begins_unhealthy();
-                    self.balancers[balancer].set_healthy(target as u32, false);
-                }
                 if self.is_checked_at_start(balancer as u32, target as u32) {
                     self.calendar.schedule(at, Event::CheckStarts { checker: index });
-                }
-                if let Some(history) = self.recorder.history.as_mut().filter(|_| !checker.is_healthy()) {
-                    let sight = Sight { at: Time::ZERO, balancer: checker.balancer, target: checker.target, is_good: false };
-                    history.rotation_changes(sight);
                 }
                 self.checkers.push(checker);
             }
         }
         self.number_unchecked();
+        self.know_from_before();
     }
 
-    /// Checks of a name have long found out who cannot serve: a zone of a load balancer that has no targets is not in DNS.
-    fn has_been_good(&self, to: TargetRef, balancer: usize, is_http: bool) -> bool {
-        match to {
-            TargetRef::Balancer(inner) if is_http && self.balancers[balancer].is_name() => self.can_serve(inner),
-            _ => true,
+    /// Checks have long found out what they can: which nodes have no endpoint of a service that is local to them; then, of names, which zone
+    /// of a load balancer has nobody to serve it.
+    fn know_from_before(&mut self) {
+        for is_of_names in [false, true] {
+            for index in 0..self.checkers.len() {
+                let checker = &self.checkers[index];
+                let (balancer, target) = (checker.balancer as usize, checker.target);
+                let (is_name, asks_node) = (self.balancers[balancer].is_name(), checker.asks_node());
+                let was_good = match self.balancers[balancer].to[target as usize] {
+                    TargetRef::Balancer(inner) if asks_node => self.has_ready_endpoint(inner),
+                    TargetRef::Balancer(inner) if checker.is_http() && is_name => self.can_serve(inner),
+                    _ => true,
+                };
+                if is_name == is_of_names && !was_good {
+                    self.checkers[index].begins_unhealthy();
+                    self.balancers[balancer].set_healthy(target, false);
+                }
+            }
+        }
+        for checker in self.checkers.iter().filter(|checker| !checker.is_healthy()) {
+            if let Some(history) = &mut self.recorder.history {
+                let sight = Sight { at: Time::ZERO, balancer: checker.balancer, target: checker.target, is_good: false };
+                history.rotation_changes(sight);
+            }
         }
     }
 

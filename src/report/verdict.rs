@@ -157,9 +157,10 @@ impl Point<'_> {
             .filter(|row| row.matters() && row.difference.value < 0.0 && !self.is_oracle(&row.against))
             .collect();
         let best = &worse.first()?.best;
-        let alike =
-            self.rows(Metric::FailedShare).filter(|row| !row.matters() && !self.is_oracle(&row.against)).map(|row| name(&row.against));
-        let least: Vec<String> = std::iter::once(name(best)).chain(alike).collect();
+        let alike = self.rows(Metric::FailedShare).filter(|row| !row.matters() && !self.is_oracle(&row.against));
+        // What is not told apart may have quite another value, where there are few replications.
+        let (equal, unsure): (Vec<&Comparison>, Vec<&Comparison>) = alike.partition(|row| share(&row.against) == share(best));
+        let least: Vec<String> = std::iter::once(name(best)).chain(equal.iter().map(|row| name(&row.against))).collect();
         let verb = if least.len() == 1 { "fails" } else { "fail" };
         let others = worse.iter().map(|row| format!("{} {} %", name(&row.against), share(&row.against)));
         let fastest = self.rows(headline).map(|row| &row.best).next();
@@ -167,8 +168,13 @@ impl Point<'_> {
         let flaw = flaw.map_or_else(String::new, |fastest| {
             format!("; mind that the {} of {} is that of the requests that succeed", word(headline), name(fastest))
         });
+        let unsure: Vec<String> = unsure.iter().map(|row| format!("{} ({} %)", name(&row.against), share(&row.against))).collect();
+        let unsure = match unsure.is_empty() {
+            true => String::new(),
+            false => format!(", without a difference from {} that matters beyond noise", listed(&shortened(unsure, "others"))),
+        };
         Some(format!(
-            "{} {verb} the fewest requests: {} %, against {}{flaw}",
+            "{} {verb} the fewest requests: {} %, against {}{unsure}{flaw}",
             listed(&shortened(least, "others")),
             share(best),
             listed(&shortened(others.collect(), "others"))

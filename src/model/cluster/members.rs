@@ -131,11 +131,12 @@ impl World {
         match self.balancers[balancer as usize].to[target as usize] {
             TargetRef::Balancer(inner) => {
                 let place = cluster.plan.balancers[inner as usize];
-                match place.node {
-                    NONE => always(place),
-                    node if cluster.nodes[node as usize].is_known() => always(place),
-                    _ => NOBODY,
-                }
+                let kind = cluster.plan.members[balancer as usize].as_ref().map(|plan| plan.kind);
+                let is_in_use = |node: u32| match kind {
+                    Some(MembersKind::TargetGroup { .. }) => cluster.nodes[node as usize].is_registered(),
+                    _ => cluster.nodes[node as usize].is_known(),
+                };
+                if place.node == NONE || is_in_use(place.node) { always(place) } else { NOBODY }
             }
             TargetRef::Server(server) => {
                 let place = cluster.places[server as usize];

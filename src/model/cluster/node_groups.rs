@@ -88,6 +88,7 @@ impl World {
         node.removal = Some(Removal { token, until, gone_by: None, was_cordoned: node.is_cordoned });
         node.is_cordoned = true;
         node.update();
+        self.node_changed(index);
         self.empty_node(index, token);
     }
 
@@ -108,6 +109,7 @@ impl World {
         (node.is_cordoned, node.unneeded_since) = (removal.was_cordoned, None);
         node.removal = None;
         node.update();
+        self.node_changed(index);
         self.wake_scheduler();
     }
 

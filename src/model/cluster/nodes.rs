@@ -81,6 +81,13 @@ impl Node {
         self.is_there && !self.view.is_unknown()
     }
 
+    /// Whether the AWS Load Balancer Controller registers it: whatever its health, until the cluster autoscaler marks it as one to be deleted.
+    /// Source: aws-load-balancer-controller, pkg/k8s/node_utils.go (IsNodeSuitableAsTrafficProxy; older versions deregistered a node that was
+    /// not ready, too).
+    pub fn is_registered(&self) -> bool {
+        self.is_there && self.removal.is_none()
+    }
+
     /// The newest renewal of its lease.
     fn renewal(&self, now: Time) -> Time {
         if self.lost_by.is_empty() { self.back.max(before(now, self.lease_phase, settings().lease_renewal)) } else { self.renewed }
