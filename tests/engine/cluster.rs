@@ -38,7 +38,7 @@ fn states(record: &RunRecord, balancer: u32, state: TargetState) -> Vec<f64> {
 }
 
 /// The first replication with each of these seeds: it has a history.
-fn by_seed(text: &str, seeds: u64) -> Vec<RunRecord> {
+pub fn by_seed(text: &str, seeds: u64) -> Vec<RunRecord> {
     let compiled = &variants(text)[0];
     (1..=seeds).map(|seed| model::run(plan(compiled, seed, 0))).collect()
 }

@@ -197,3 +197,16 @@ fn a_zone_without_targets_is_not_in_dns_from_the_start() {
         assert_eq!((run.requests.failed(), run.names[0].answers[2]), (0, 0), "{kind}");
     }
 }
+
+/// Nor is one whose node has no endpoint of a service that is local to its nodes: its health check port has long said so.
+#[test]
+fn a_zone_without_local_endpoints_is_not_in_dns_from_the_start() {
+    let run = once(
+        "duration: 20s\nclients: [{ name: c, arrivals: { poisson: { rate: 50/s } }, requests: [{ work: { constant: 1ms } }] }]\n\
+         kubernetes:\n  nodes: [{ name: worker, count: 3, zones: [a, b, c] }]\n  \
+         deployments: [{ name: web, replicas: 2, slots: 10 }]\n  \
+         services: [{ name: web, type: load_balancer, external_traffic: local, load_balancer: { target_type: instance } }]\n",
+    );
+    let without = run.names[0].answers.iter().filter(|answers| **answers == 0).count();
+    assert_eq!((run.requests.failed(), without), (0, 1));
+}

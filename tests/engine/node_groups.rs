@@ -1,8 +1,8 @@
 //! Groups of nodes that the cluster autoscaler grows and shrinks, and budgets that are asked before a node is emptied.
 
-use crate::cluster::{READINESS, on_nodes, phases};
+use crate::cluster::{READINESS, by_seed, on_nodes, phases};
 use crate::trial::{failed_by, once};
-use lbsim::measure::history::PodPhase;
+use lbsim::measure::history::{PodPhase, TargetState};
 use lbsim::scenario::Failure;
 
 /// Four nodes, of which the last one is drained from 70 s on: its pod gets SIGTERM at 95 s. At 72 s it is lost.
@@ -124,4 +124,41 @@ fn a_budget_that_wants_none_healthy_keeps_pods_that_are_not_ready() {
     // One of four is sick: three are healthy, as it takes. The other one on that node goes when there is a new one.
     let one = sick.replace("server: web", "server: web-1");
     assert_eq!(evicted("min_available: 3", &one), 2);
+}
+
+/// A service of two pods at node ports behind a Network Load Balancer.
+fn at_node_ports(duration: &str, nodes: &str, pods: &str, more: &str) -> String {
+    format!(
+        "duration: {duration}\n\
+         clients: [{{ name: c, timeout: 20s, arrivals: {{ poisson: {{ rate: 20/s }} }}, requests: [{{ work: {{ constant: 10ms }} }}] }}]\n\
+         kubernetes:\n  nodes: [{nodes}]\n  \
+         deployments: [{{ name: web, slots: 400, start: {{ constant: 1s }}, readiness_probe: {{ http: /ready, period: 1s }}, {pods} }}]\n  \
+         services: [{{ name: web, type: load_balancer, load_balancer: {{ target_type: instance }} }}]\n{more}"
+    )
+}
+
+/// The AWS controller takes a node out when the autoscaler marks it, before its pods have ended and it goes: here 25 s before, and the
+/// controller needs 3 s at most. Both nodes of the group hold a pod that the third has room for.
+#[test]
+fn a_node_that_is_drained_to_be_removed_gets_no_new_connections() {
+    let nodes = "{ name: base, count: 1, cpu: 4 }, { name: g, count: 2, cpu: 4, autoscale: { min: 0, max: 2, idle: 60s, after_add: 0s } }";
+    for record in by_seed(&at_node_ports("5m", nodes, "replicas: 3, cpu: 1, pre_stop: 25s", ""), 5) {
+        assert_eq!((phases(&record, PodPhase::Gone).len(), record.requests.failed()), (2, 0));
+    }
+}
+
+/// Whether a node that is not ready serves is a matter of its checks: it is not registered anew, which would take minutes.
+#[test]
+fn a_node_that_is_not_ready_stays_registered() {
+    let fault = "faults: [{ blackhole: { node: worker-3, at: 60s, for: 60s } }]\n";
+    let record = once(&at_node_ports("5m", "{ name: worker, count: 3, zones: [a] }", "replicas: 2", fault));
+    let moments = |state: TargetState| -> Vec<f64> {
+        let history = record.history.as_ref().expect("the first replication has a history");
+        history.targets.iter().filter(|moment| moment.state == state).map(|moment| moment.at.as_secs_f64()).collect()
+    };
+    // The pod there leaves the endpoints of the kube-proxies as the node is taken for lost; the load balancer has only its checks.
+    let (unhealthy, healthy) = (moments(TargetState::Unhealthy), moments(TargetState::Healthy));
+    assert!(!unhealthy.is_empty() && unhealthy.iter().all(|at| (60.0..120.0).contains(at)), "{unhealthy:?}");
+    // Three checks in a row, every 10 s.
+    assert!(healthy.iter().any(|at| (140.0..155.0).contains(at)), "{healthy:?}");
 }
