@@ -96,8 +96,10 @@ impl Checker<'_> {
             }
         }
         for (name, patterns) in &when.header {
-            if patterns.is_empty() {
-                let path = path.field("header").field(name.clone());
+            let path = path.field("header").field(name.clone());
+            if name.is_empty() {
+                self.error(&path, "has no name, and no header is called that");
+            } else if patterns.is_empty() {
                 self.error_help(&path, "has no value that would match", "`[\"*\"]` is any value");
             }
         }
