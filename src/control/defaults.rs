@@ -206,9 +206,9 @@ pub mod nlb {
     /// Connections to a target that has been deregistered are reset at the end of the delay; on for new UDP groups.
     pub const TERMINATES_ON_DEREGISTRATION: bool = false;
     /// From the change of a pod or node to its registration being complete, when its checks begin, least and most. Source: Network Load
-    /// Balancers user guide, Register targets ("a few minutes for the registration process to complete and health checks to start"); the range
-    /// is that of a maintainer of the AWS Load Balancer Controller (issue 1834: 90 to 180 seconds, on the side of the NLB). For taking a
-    /// target out the guide has "a few minutes", too, but nobody has published a range.
+    /// Balancers user guide, Register targets ("a few minutes for the registration process to complete and health checks to start"); the
+    /// range is what a maintainer of kubernetes-sigs/aws-load-balancer-controller measured on the side of the NLB. For taking a target out
+    /// the guide has "a few minutes", too, but nobody has published a range.
     pub const REGISTRATION: (Span, Span) = (s(90), s(180));
     pub const DNS_TTL: Span = s(60);
 }

@@ -3,6 +3,7 @@
 
 use super::cluster::Cluster;
 use super::deployments::Deployment;
+use super::objects::Object;
 use super::services::Service;
 use super::sheet::{ASSUMED, Field, Value};
 use super::view::Reader;
@@ -47,20 +48,18 @@ pub fn tell(reader: &Reader, cluster: &Cluster) {
         at.warning("has `routing.http2.enabled=false`, which is left out", help);
     }
     let Some(controller) = cluster.controller.map(|index| &cluster.deployments[index]) else { return };
-    let pods = of_pods(controller);
-    if !pods.is_empty() {
-        let view = controller.object.view(reader);
-        let at = view.get("spec").unwrap_or(view);
-        let what = format!("is the controller of ingress-nginx; not read of it: {}", pods.join(", "));
-        at.warning(what, "its pods are there from start to end in lbsim: of them `replicas` alone is read");
-    }
+    let help = "its pods are there from start to end in lbsim: of them `replicas` alone is read";
+    not_read(reader, controller.object, "is", &of_pods(controller), help);
     let Some(service) = cluster.controller_service() else { return };
-    let fields = of_service(service);
-    if !fields.is_empty() {
-        let view = service.object.view(reader);
+    let help = "the controller's pods are there from start to end in lbsim, and are registered all the time";
+    not_read(reader, service.object, "leads to", &of_service(service), help);
+}
+
+fn not_read(reader: &Reader, object: &Object, what: &str, names: &[&str], help: &str) {
+    if !names.is_empty() {
+        let view = object.view(reader);
         let at = view.get("spec").unwrap_or(view);
-        let what = format!("leads to the controller of ingress-nginx; not read of it: {}", fields.join(", "));
-        at.warning(what, "the controller's pods are there from start to end in lbsim, and are registered all the time");
+        at.warning(format!("{what} the controller of ingress-nginx; not read of it: {}", names.join(", ")), help);
     }
 }
 
