@@ -174,23 +174,41 @@ impl Balancer {
         self.policy.on_join(target, now, &self.targets);
     }
 
-    /// Other weights. A policy that has laid them down (hashing) is built anew; the others see them.
+    /// Other weights. A policy that has laid them down is built anew; the others see them.
     pub fn set_weights(&mut self, weights: &[(TargetId, u32)], algorithm: &Algorithm) {
         for (target, weight) in weights {
             self.targets.weight[*target as usize] = *weight;
         }
         let weight = self.targets.weight.clone();
-        if self.finder.is_none() && slow_start::manner(algorithm).is_none() {
-            let mut seen = self.targets.clone();
-            if weight.iter().all(|weight| *weight == 0) {
-                // Nobody is picked, and a ring of nothing cannot be made.
-                seen.weight.fill(1);
-            }
-            self.policy = algorithm.build(&seen);
-        }
         // A name server has its own rule for 0.
         let is_barred = self.finder.is_none();
         self.bar(Bar::Weight, |target| is_barred && weight[target as usize] == 0);
+        self.lay_down_anew(algorithm);
+    }
+
+    /// Who is a member now. Hashes are taken over the members: an absent one is not a target that is down.
+    pub fn set_members(&mut self, is_member: &[bool], algorithm: &Algorithm) {
+        self.bar(Bar::Member, |target| !is_member[target as usize]);
+        self.lay_down_anew(algorithm);
+    }
+
+    /// A policy that lays targets down by their weights (hashing) is built anew.
+    fn lay_down_anew(&mut self, algorithm: &Algorithm) {
+        if self.finder.is_some() || slow_start::manner(algorithm).is_some() {
+            return;
+        }
+        let mut seen = self.targets.clone();
+        for (weight, reasons) in seen.weight.iter_mut().zip(&self.barred) {
+            if reasons & (Bar::Weight as u8 | Bar::Member as u8) != 0 {
+                *weight = 0;
+            }
+        }
+        if seen.weight.iter().all(|weight| *weight == 0) {
+            // Nobody is picked, and a ring of nothing cannot be made.
+            seen.weight.fill(1);
+        }
+        self.policy = algorithm.build(&seen);
+        self.policy.on_change(&self.targets);
     }
 
     /// Puts targets out of use for a reason, or lets them be used as far as that reason goes.

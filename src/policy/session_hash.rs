@@ -1,8 +1,9 @@
 //! Session hash: the session's identity decides, so that its requests meet the same target without a cookie of the balancer.
 //!
 //! The hash is taken modulo the total weight of all targets; where the target is out it is hashed again, 21 times at most,
-//! then the next in rotation takes it. Neighbours: ip hash (users behind one address go together), consistent hash (fewer
-//! sessions move when the list of targets changes; while one is out, both move only its own).
+//! then the next in rotation takes it. Pods that come and go change the list itself. Neighbours: ip hash (users behind one
+//! address go together), consistent hash (fewer sessions move when the list of targets changes; while one is out, both move
+//! only its own).
 //! Source: nginx, ngx_http_upstream_hash_module.c (`hash $cookie_session`), with a 64-bit hash where nginx keeps 15 bits of a
 //! CRC, which is uneven over more than some hundred targets.
 

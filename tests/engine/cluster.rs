@@ -715,6 +715,30 @@ fn a_node_without_a_pod_drops_under_a_local_policy() {
     assert!((longest - 31_001.0).abs() < 1.0, "{longest}");
 }
 
+/// A cookie survives a scale-out, and a hash does not: of four pods and then five, modulo leaves a fifth of the users where they were, and a
+/// ring takes a fifth of them away.
+#[test]
+fn a_cookie_survives_a_scale_out_and_a_hash_does_not() {
+    // 2,000 users, each of whom asks some fifty times before and after.
+    let moved = |balancer: &str| {
+        let record = once(&format!(
+            "duration: 200s\nclients: [{{ name: c, population: 2000, arrivals: {{ deterministic: {{ rate: 1000/s }} }}, requests: [{{ work: {{ constant: 1us }} }}] }}]\n\
+             servers: [{{ name: web, count: 8, slots: 100, pods: {{ replicas: 4, start: {{ constant: 1s }}, image_pull: {{ constant: 0s }} }} }}]\n\
+             balancers: [{{ name: lb, targets: [web], members: {{ endpoints: {{ delay: {{ constant: 1s }} }} }}, {balancer} }}]\n\
+             operations: [{{ scale: {{ group: web, replicas: 5, at: 100s }} }}]\n"
+        ));
+        assert_eq!((record.requests.failed(), record.servers[4].attempts > 1000), (0, !balancer.contains("cookie")), "{balancer}");
+        record.affinity.requests_moved
+    };
+    assert_eq!(moved("sticky: { cookie: {} }"), 0);
+    // Binomial: standard deviation 18; five of them.
+    let modulo = moved("algorithm: session_hash");
+    assert!(modulo.abs_diff(1600) < 90, "{modulo}");
+    // The new pod's share of the ring is a fifth, give or take a third of that by where its points lie.
+    let ring = moved("algorithm: consistent_hash");
+    assert!((200..=600).contains(&ring), "{ring}");
+}
+
 /// A check of a node port reaches a pod, or nobody: by TCP, too.
 #[test]
 fn a_tcp_check_of_a_node_port_fails_where_there_is_no_endpoint() {

@@ -118,7 +118,7 @@ impl World {
         for target in (0..n as u32).filter(|target| is_member[*target as usize]) {
             self.show_target(balancer, target, TargetState::Healthy);
         }
-        self.balancers[balancer as usize].bar(Bar::Member, |target| !is_member[target as usize]);
+        self.balancers[balancer as usize].set_members(&is_member, &self.topology.balancers[balancer as usize].algorithm);
         if let Some(members) = &mut self.cluster_mut().members[balancer as usize] {
             members.is_member = is_member;
         }
@@ -290,7 +290,7 @@ impl World {
             }
             self.show_target(balancer, target, state);
         }
-        self.balancers[balancer as usize].bar(Bar::Member, |target| !is_member[target as usize]);
+        self.balancers[balancer as usize].set_members(is_member, &self.topology.balancers[balancer as usize].algorithm);
         for (&target, was_in_use) in changed.iter().zip(before) {
             self.use_changed(balancer, target, was_in_use);
             if self.balancers[balancer as usize].is_good(target) {
